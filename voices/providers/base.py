@@ -1,0 +1,302 @@
+"""What every provider offers, and the frozen values that cross the line.
+
+A provider is a package with `TRAITS` (what it can do), and `build(account)` (the two conversations it can hold). Above this
+floor nobody knows a provider's name: forms, pages and services read `Traits`.
+
+Speech is sans-IO. A `SpeechSession` says which frames to send and turns received frames into events; it never touches a
+socket, so the thread driver (`ws.py`), an asynchronous relay and a test drive the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from voices.providers.errors import ProviderError
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+    Text = str | _StrPromise
+
+OptionValue = str | int | float | bool
+
+
+# --- what a provider can do ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    value: str
+    label: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One thing a person may turn, with its range in the provider's own units; forms and API validate against it."""
+
+    name: str
+    kind: Literal["integer", "number", "boolean", "text", "choice"]
+    label: Text
+    help: Text
+    default: OptionValue | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    max_length: int | None = None
+    choices: tuple[Choice, ...] = ()
+    advanced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceModel:
+    """An engine of the provider. A voice is bound to the one it was enrolled with.
+
+    `speech` and `enrollment` name the `Traits` parameters that this engine takes; whatever is not named is not sent.
+    `price` is CNY per 10 000 counted characters.
+    """
+
+    slug: str
+    label: Text
+    languages: tuple[Choice, ...]
+    enrollment: frozenset[str]
+    speech: frozenset[str]
+    audio_formats: frozenset[str]
+    price: float
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRules:
+    """What a recording must be for this provider, and what we turn it into before handing it over."""
+
+    min_seconds: float
+    max_seconds: float
+    advised_seconds: tuple[float, float]
+    min_speech_seconds: float
+    min_sample_rate: int
+    max_bytes: int
+    prepared_sample_rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    slug: str
+    label: Text
+    models: tuple[VoiceModel, ...]
+    default_model: str
+    sample: SampleRules
+    enrollment: tuple[Parameter, ...]
+    speech: tuple[Parameter, ...]
+    audio_formats: tuple[str, ...]
+    sample_rates: tuple[int, ...]
+    default_format: str
+    default_sample_rate: int
+    max_characters: int
+    count_characters: Callable[[str], int]
+    credential_names: tuple[str, ...]
+    endpoint_names: tuple[str, ...]
+    voice_cap: int
+    enrollment_rate: float
+    synthesis_rate: float
+    training_deadline_seconds: float
+    needs_public_url: bool
+    needs_reading_text: bool
+    can_rename: bool
+    can_retrain: bool
+    can_delete: bool
+    can_find_by_tag: bool
+    can_synthesize: bool
+
+    def model(self, slug: str) -> VoiceModel:
+        """Raises KeyError when the provider has no such model."""
+        for model in self.models:
+            if model.slug == slug:
+                return model
+        raise KeyError(slug)
+
+    def speech_parameters(self, model: str) -> tuple[Parameter, ...]:
+        taken = self.model(model).speech
+        return tuple(parameter for parameter in self.speech if parameter.name in taken)
+
+    def enrollment_parameters(self, model: str) -> tuple[Parameter, ...]:
+        taken = self.model(model).enrollment
+        return tuple(parameter for parameter in self.enrollment if parameter.name in taken)
+
+
+# --- what crosses the line -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A provider account as a client needs it. `key` tells accounts apart in pools and is never sent."""
+
+    key: str
+    credentials: Mapping[str, str] = field(repr=False)
+    endpoints: Mapping[str, str]
+
+
+class RemoteState(StrEnum):
+    WORKING = "working"
+    READY = "ready"
+    FAILED = "failed"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceOrder:
+    """What is asked of `Cloning.create`. `tag` is our mark, `[a-z0-9]{9}`, by which the voice can be found again.
+
+    `sample_url` is fetched by the provider; `sample` reads the same bytes for providers that take an upload.
+    """
+
+    tag: str
+    name: str
+    model: str
+    language: str
+    sample_url: str = field(repr=False)
+    sample: Callable[[], bytes] = field(repr=False)
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteVoice:
+    """A voice as the provider sees it. `created` is the provider's own wording of the time, only good for sorting."""
+
+    remote_id: str
+    state: RemoteState
+    raw_state: str = ""
+    demo_url: str = ""
+    model: str = ""
+    created: str = ""
+    request_id: str = ""
+    reason: ProviderError | None = None
+
+
+class Cloning(Protocol):
+    """Every method may raise `ProviderError`. None retries: who called decides, knowing what it costs."""
+
+    def create(self, order: VoiceOrder) -> RemoteVoice:
+        """Takes a voice slot. Raises OutcomeUnknown when the slot may have been taken without an answer."""
+        ...
+
+    def replace_sample(self, remote_id: str, order: VoiceOrder) -> RemoteVoice:
+        """Train the same voice anew; keeps the id and takes no further slot."""
+        ...
+
+    def statuses(self, remote_ids: Sequence[str]) -> Mapping[str, RemoteVoice]:
+        """Where these voices stand, in as few calls as the provider allows. An id that is absent is not thereby failed."""
+        ...
+
+    def find(self, tag: str) -> Sequence[RemoteVoice]:
+        """The voices that carry our tag, oldest first: how an unknown `create` is cleared up."""
+        ...
+
+    def delete(self, remote_id: str) -> None:
+        """Frees the slot. A voice that is already gone is a success."""
+        ...
+
+
+# --- speech ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechRequest:
+    """`text` is one task's worth; `options` are validated `Traits.speech` parameters by name."""
+
+    remote_id: str
+    model: str
+    text: str
+    audio_format: str
+    sample_rate: int
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechConnection:
+    """How to reach the provider. `reuse_seconds` is how long an idle connection may wait for its next task; 0 = single use.
+
+    Connections are only ever shared between calls of the same `account_key`.
+    """
+
+    account_key: str
+    provider: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    open_timeout: float = 10.0
+    frame_timeout: float = 30.0
+    reuse_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A frame to send now: str for a text frame, bytes for a binary one."""
+
+    frame: str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A stretch of text tied to a stretch of the audio, in milliseconds from its start."""
+
+    text: str
+    begin_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Characters the provider has counted so far in this task: what it bills."""
+
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The provider has said everything. `request_id` is what its support asks for."""
+
+    characters: int | None
+    request_id: str
+
+
+Event = Send | Audio | Mark | Usage | Done
+
+
+class SpeechSession(Protocol):
+    """One synthesis task on one connection."""
+
+    @property
+    def request_id(self) -> str:
+        """What the provider's support would ask for so far; known from the first frame on."""
+        ...
+
+    def open(self) -> Iterable[Send]:
+        """Frames to send as soon as the connection stands."""
+        ...
+
+    def receive(self, frame: str | bytes) -> Iterable[Event]:
+        """Take one frame in. Raises ProviderError when it means the task has failed or cannot be understood."""
+        ...
+
+    def connection_lost(self, reason: str) -> ProviderError:
+        """What it means that the connection ended before `Done`."""
+        ...
+
+
+class Speech(Protocol):
+    def connection(self) -> SpeechConnection: ...
+
+    def session(self, request: SpeechRequest) -> SpeechSession: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    traits: Traits
+    cloning: Cloning
+    speech: Speech | None

@@ -1,0 +1,39 @@
+"""slug -> the package that speaks to that provider, imported on first use. Adding a provider is one line here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from voices.providers.base import Account, Provider, Traits
+from voices.providers.errors import ConfigurationError
+
+PROVIDERS: dict[str, str] = {
+    "aliyun": "voices.providers.aliyun",
+}
+
+
+def slugs() -> tuple[str, ...]:
+    return tuple(PROVIDERS)
+
+
+def traits(slug: str) -> Traits:
+    """Raises ConfigurationError for a provider that is not registered."""
+    declared: Traits = _package(slug).TRAITS
+    return declared
+
+
+def build(slug: str, account: Account) -> Provider:
+    built: Provider = _package(slug).build(account)
+    return built
+
+
+def _package(slug: str) -> Any:
+    try:
+        path = PROVIDERS[slug]
+    except KeyError:
+        known = ", ".join(PROVIDERS)
+        raise ConfigurationError(
+            f"No provider is registered as {slug!r}, only {known}. Correct the name, or add a line to voices/providers/registry.py."
+        ) from None
+    return import_module(path)
