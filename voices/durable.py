@@ -1,0 +1,146 @@
+"""What VoiceClone and SynthesisJob rows share: they are the durable work itself (docs/decisions/0001).
+
+A row says what it is (`state`), when it is next due (`due_at`), and who is at it (`lease_token`, `lease_until`). `claim` takes
+a due row by one conditional update; whoever holds the lease works outside any transaction and writes back with `write_back`,
+which does nothing once the lease has been lost. Every transition writes an event in the same transaction.
+
+`intent` names a call to a provider that may have been sent and has no outcome yet. It is committed before the call. A row found
+with an intent and an expired lease died in the middle of it: the outcome is unknown, and the call is not blindly repeated.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, Self, TypeVar
+
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class DurableQuerySet(models.QuerySet[Any]):
+    def due(self, now: datetime | None = None) -> Self:
+        """Rows that somebody should take now: due, and not in anybody's hands."""
+        now = now or timezone.now()
+        return self.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now), due_at__lte=now)
+
+
+class DurableRow(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    due_at = models.DateTimeField(_("due at"), null=True, blank=True, help_text=_("Empty: nothing is left to do."))
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    deadline = models.DateTimeField(_("deadline"), null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True, editable=False)
+    lease_until = models.DateTimeField(_("in work until"), null=True, blank=True, editable=False)
+    intent = models.CharField(_("call without an outcome"), max_length=20, blank=True, editable=False)
+    intent_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    error_code = models.CharField(_("error"), max_length=60, blank=True)
+    error_sentence = models.TextField(_("what happened"), blank=True)
+    error_detail = models.TextField(_("provider's words"), blank=True)
+    error_provider_code = models.CharField(_("provider's code"), max_length=120, blank=True)
+    error_action = models.CharField(_("who must act"), max_length=20, blank=True)
+    provider_request_id = models.CharField(_("provider's request id"), max_length=120, blank=True)
+
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    class Meta:
+        abstract = True
+
+
+class EventRow(models.Model):
+    """One transition of a durable row, for its owner to read. The concrete class adds the foreign key `row`."""
+
+    at = models.DateTimeField(default=timezone.now)
+    kind = models.CharField(max_length=40)
+    from_state = models.CharField(max_length=20, blank=True)
+    to_state = models.CharField(max_length=20, blank=True)
+    detail = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+Row = TypeVar("Row", bound=DurableRow)
+
+
+def claim(model: type[Row], pk: uuid.UUID | str, *, lease: timedelta) -> Row | None:
+    """The row, now ours for `lease`; None when it is not due, in other hands, or gone.
+
+    `attempts` is counted here, so that an attempt that ends in a crash counts too.
+    """
+    now = timezone.now()
+    token = uuid.uuid4()
+    taken = (
+        DurableQuerySet(model)
+        .due(now)
+        .filter(pk=pk)
+        .update(lease_token=token, lease_until=now + lease, attempts=F("attempts") + 1, updated_at=now)
+    )
+    return model._default_manager.filter(pk=pk, lease_token=token).first() if taken else None
+
+
+def renew(row: DurableRow, *, lease: timedelta) -> bool:
+    """Ask for more time. False: the lease is lost, somebody else has the row; stop."""
+    until = timezone.now() + lease
+    kept = type(row)._default_manager.filter(pk=row.pk, lease_token=row.lease_token).update(lease_until=until)
+    if kept:
+        row.lease_until = until
+    return bool(kept)
+
+
+def declare_intent(row: DurableRow, intent: str) -> bool:
+    """Commit that a call is about to be sent. False: the lease is lost; do not send."""
+    return write_back(row, release=False, intent=intent, intent_at=timezone.now())
+
+
+def write_back(row: Row, *, release: bool = True, event: EventRow | None = None, **fields: Any) -> bool:
+    """Store what a step has found, and its event, if the lease is still ours; otherwise nothing at all is written.
+
+    `release` gives the row back; the next step happens at `due_at`.
+    """
+    if release:
+        fields |= {"lease_token": None, "lease_until": None}
+    if event is not None:
+        event.from_state = event.from_state or getattr(row, "state", "")
+        event.to_state = event.to_state or fields.get("state", event.from_state)
+    with transaction.atomic():
+        mine = type(row)._default_manager.filter(pk=row.pk, lease_token=row.lease_token)
+        if not mine.update(**fields, updated_at=timezone.now()):
+            return False
+        if event is not None:
+            event.save()
+    for name, value in fields.items():
+        setattr(row, name, value)
+    return True
+
+
+def back_off(attempts: int, *, base: float = 3.0, factor: float = 1.6, most: float = 60.0) -> timedelta:
+    """How long to wait before the next try: `base` x `factor`^n seconds, at most `most`, give or take a fifth."""
+    seconds = min(most, base * factor ** min(max(attempts - 1, 0), 20))
+    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 — jitter, not a secret
+
+
+class QueueHeartbeat(models.Model):
+    """When a task last came all the way through a queue: the only proof that a cluster is alive end to end."""
+
+    queue = models.CharField(max_length=40, primary_key=True)
+    beat_at = models.DateTimeField()
+
+    class Meta:
+        app_label = "voices"
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.beat_at:%Y-%m-%d %H:%M:%S}"
+
+
+def beat(queue: str) -> None:
+    QueueHeartbeat.objects.update_or_create(queue=queue, defaults={"beat_at": timezone.now()})
+
+
+def last_beat(queue: str) -> datetime | None:
+    return QueueHeartbeat.objects.filter(queue=queue).values_list("beat_at", flat=True).first()

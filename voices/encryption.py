@@ -1,0 +1,52 @@
+"""A JSON column that is encrypted at rest with keys that can be rotated (Fernet: AES-128-CBC with HMAC-SHA-256)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import models
+
+
+class EncryptedJSONField(models.TextField[Any, Any]):
+    """Holds any JSON value. The newest key of ENCRYPTION_KEYS encrypts, all decrypt."""
+
+    def from_db_value(self, value: str | None, *_args: object) -> Any:
+        return None if value is None else json.loads(decrypt(value))
+
+    def get_prep_value(self, value: Any) -> str | None:
+        return None if value is None else encrypt(json.dumps(value))
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """Serialized as it is stored, so that no dump ever carries a secret."""
+        return str(self.get_prep_value(self.value_from_object(obj)))
+
+    def to_python(self, value: Any) -> Any:
+        return value
+
+
+def encrypt(text: str) -> str:
+    return _keys().encrypt(text.encode()).decode()
+
+
+def decrypt(token: str) -> str:
+    """Raises ImproperlyConfigured when none of the keys fits: the key that wrote the value is gone."""
+    try:
+        return _keys().decrypt(token.encode()).decode()
+    except InvalidToken:
+        raise ImproperlyConfigured(
+            "A stored credential cannot be decrypted with any of ENCRYPTION_KEYS. "
+            "Add the key it was written with (DATA_DIR/keys/encryption_key by default) to the end of the list."
+        ) from None
+
+
+def rotated(token: str) -> str:
+    """The same value, encrypted anew with the newest key."""
+    return _keys().rotate(token.encode()).decode()
+
+
+def _keys() -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])

@@ -1,0 +1,86 @@
+"""What the portal itself refuses, before or beside any provider.
+
+    PortalError                 has a `code` for programs and a `sentence` for people
+    ├── InvalidInput            a field is wrong; `fields` says which
+    │   └── SampleRefused       the recording will not do; `findings` says why
+    ├── ConsentMissing          nobody ticked the statement
+    ├── WrongState              right request, wrong moment
+    │   └── VoiceNotReady       the voice cannot speak yet, or no more
+    ├── NotSupported            the provider cannot do this at all
+    ├── NoAccount               no provider account is open for this
+    ├── Exhausted               a cap is reached
+    └── Busy                    too much at once; `retry_after` seconds
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+    Sentence = str | _StrPromise
+
+
+class PortalError(Exception):
+    code = "refused"
+    default_sentence: Sentence = _("This cannot be done.")
+
+    def __init__(self, sentence: Sentence | None = None, *, code: str | None = None) -> None:
+        self.sentence: Sentence = sentence or self.default_sentence
+        self.code = code or type(self).code
+        super().__init__(self.sentence)
+
+
+class InvalidInput(PortalError):
+    code = "invalid_input"
+
+    def __init__(
+        self, sentence: Sentence | None = None, *, fields: Mapping[str, Sequence[Sentence]], code: str | None = None
+    ) -> None:
+        first = next((sentences[0] for sentences in fields.values() if sentences), None)
+        super().__init__(sentence or first, code=code)
+        self.fields = fields
+
+
+class SampleRefused(InvalidInput):
+    code = "sample_refused"
+
+
+class ConsentMissing(PortalError):
+    code = "consent_missing"
+    default_sentence = _("Please read and accept the consent statement: without it no recording goes to a provider.")
+
+
+class WrongState(PortalError):
+    code = "wrong_state"
+
+
+class VoiceNotReady(WrongState):
+    code = "voice_not_ready"
+    default_sentence = _("This voice is not ready to speak. Please wait until its training has ended.")
+
+
+class NotSupported(PortalError):
+    code = "not_supported"
+
+
+class NoAccount(PortalError):
+    code = "no_provider_account"
+    default_sentence = _("No provider account is open for this right now. Please tell the operator of this site.")
+
+
+class Exhausted(PortalError):
+    code = "exhausted"
+
+
+class Busy(PortalError):
+    code = "busy"
+    default_sentence = _("Many requests right now. Please try again in a moment.")
+
+    def __init__(self, sentence: Sentence | None = None, *, retry_after: float) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after

@@ -1,0 +1,245 @@
+"""How a voice comes to be, as rows."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from voices.durable import DurableQuerySet, DurableRow, EventRow, QueueHeartbeat
+from voices.encryption import EncryptedJSONField
+from voices.providers import registry
+from voices.providers.base import Account, Provider, Traits
+
+if TYPE_CHECKING:
+    from voiceclone_site.accounts.models import User
+
+__all__ = [
+    "ProviderAccount",
+    "QueueHeartbeat",
+    "RateBucket",
+    "VoiceClone",
+    "VoiceConsent",
+    "VoiceEvent",
+    "VoiceSample",
+]
+
+TAG_ALPHABET = string.ascii_lowercase + string.digits
+
+
+def provider_choices() -> list[tuple[str, Any]]:
+    return [(slug, registry.traits(slug).label) for slug in registry.slugs()]
+
+
+def new_tag() -> str:
+    """Our mark on a voice at the provider: `[a-z0-9]{9}`, the narrowest rule of the three (about 1 in 10^14)."""
+    return "".join(secrets.choice(TAG_ALPHABET) for _ in range(9))
+
+
+class ProviderAccount(models.Model):
+    """An account at a provider, with what it may use. Its credentials are encrypted at rest and shown nowhere."""
+
+    class Origin(models.TextChoices):
+        ENVIRONMENT = "environment", _("from the environment")
+        SANDBOX = "sandbox", _("sandbox")
+        ADMIN = "admin", _("added by an operator")
+
+    provider = models.CharField(_("provider"), max_length=20, choices=provider_choices)
+    name = models.CharField(_("name"), max_length=60)
+    origin = models.CharField(_("origin"), max_length=20, choices=Origin.choices, default=Origin.ADMIN)
+    credentials = EncryptedJSONField(_("credentials"), default=dict)
+    endpoints = models.JSONField(_("base URLs"), default=dict)
+    is_open = models.BooleanField(_("open"), default=True, help_text=_("Closed: no new voices; existing ones go on."))
+    voice_cap = models.PositiveIntegerField(_("voice places"), default=0)
+    voices_held = models.PositiveIntegerField(_("voice places taken"), default=0, editable=False)
+    enrollment_rate = models.FloatField(_("enrollment calls a second"), default=1)
+    synthesis_rate = models.FloatField(_("syntheses a second"), default=1)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = _("provider account")
+        verbose_name_plural = _("provider accounts")
+        constraints = [models.UniqueConstraint(fields=["provider", "name"], name="one_account_per_provider_and_name")]
+
+    def __str__(self) -> str:
+        return f"{self.traits.label} · {self.name}"
+
+    @property
+    def traits(self) -> Traits:
+        return registry.traits(self.provider)
+
+    @property
+    def is_sandbox(self) -> bool:
+        return self.origin == self.Origin.SANDBOX
+
+    def client(self) -> Provider:
+        account = Account(key=f"account-{self.pk}", credentials=self.credentials, endpoints=self.endpoints)
+        return registry.build(self.provider, account)
+
+
+class VoiceQuerySet(DurableQuerySet):
+    def visible_to(self, user: User) -> VoiceQuerySet:
+        """A person's own voices; one that has been deleted is gone for them too."""
+        return self.filter(owner=user).exclude(state=VoiceClone.State.DELETED)
+
+
+class VoiceClone(DurableRow):
+    """A voice that somebody has cloned, or is cloning, at one account of one provider."""
+
+    class State(models.TextChoices):
+        INIT = "Init", _("Waiting")
+        TRAINING = "Training", _("Training")
+        SUCCESS = "Success", _("Ready")
+        FAILED = "Failed", _("Failed")
+        UNKNOWN = "Unknown", _("Being checked")
+        EXPIRED = "Expired", _("Expired")
+        DELETING = "Deleting", _("Being deleted")
+        DELETED = "Deleted", _("Deleted")
+
+    IN_PROGRESS = (State.INIT, State.TRAINING, State.UNKNOWN, State.DELETING)
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="voices", verbose_name=_("owner")
+    )
+    account = models.ForeignKey(
+        ProviderAccount, on_delete=models.PROTECT, related_name="voices", verbose_name=_("provider account")
+    )
+    provider = models.CharField(_("provider"), max_length=20, choices=provider_choices)
+    remote_id = models.CharField(_("id at the provider"), max_length=200, blank=True)
+    state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.INIT)
+    provider_state = models.CharField(_("provider's state"), max_length=60, blank=True)
+    demo_url = models.URLField(_("provider's demo"), max_length=1000, blank=True)
+    name = models.CharField(_("name"), max_length=60)
+    language = models.CharField(_("language of the sample"), max_length=20)
+    model = models.CharField(_("model"), max_length=60)
+    options = models.JSONField(_("enrollment options"), default=dict, blank=True)
+    tag = models.CharField(_("our mark at the provider"), max_length=20, unique=True, default=new_tag, editable=False)
+    looks = models.PositiveSmallIntegerField(_("looks for an unknown outcome"), default=0, editable=False)
+    holds_slot = models.BooleanField(_("holds a voice place"), default=False, editable=False)
+    polled_at = models.DateTimeField(_("last asked"), null=True, blank=True, editable=False)
+    ready_at = models.DateTimeField(_("ready since"), null=True, blank=True, editable=False)
+
+    objects = VoiceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("voice")
+        verbose_name_plural = _("voices")
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["owner", "-created_at", "-id"], name="voice_owner_newest"),
+            models.Index(
+                fields=["account", "state", "due_at"], name="voice_account_due", condition=models.Q(due_at__isnull=False)
+            ),
+            models.Index(fields=["due_at"], name="voice_due", condition=models.Q(due_at__isnull=False)),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "remote_id"],
+                name="one_row_per_remote_voice",
+                condition=~models.Q(remote_id="") & ~models.Q(state="Deleted"),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def traits(self) -> Traits:
+        return registry.traits(self.provider)
+
+    @property
+    def is_ready(self) -> bool:
+        return self.state == self.State.SUCCESS
+
+    @property
+    def in_progress(self) -> bool:
+        return self.state in self.IN_PROGRESS
+
+    @property
+    def sample(self) -> VoiceSample | None:
+        """The recording that the voice is, or is to be, trained from: the newest one."""
+        return self.samples.order_by("-created_at", "-id").first()
+
+
+def sample_path(sample: VoiceSample, filename: str) -> str:
+    """Random and ASCII: a name that was uploaded never becomes part of a path."""
+    return f"samples/{sample.voice_id}/{secrets.token_hex(16)}.{filename.rsplit('.', 1)[-1]}"
+
+
+class VoiceSample(models.Model):
+    """A recording: the original as it came, and what was made of it for the provider."""
+
+    voice = models.ForeignKey(VoiceClone, on_delete=models.PROTECT, related_name="samples")
+    original = models.FileField(_("original"), upload_to=sample_path, max_length=200)
+    prepared = models.FileField(_("as handed to the provider"), upload_to=sample_path, max_length=200)
+    filename = models.CharField(_("file name"), max_length=200, blank=True)
+    size = models.PositiveIntegerField(_("bytes"))
+    sha256 = models.CharField("SHA-256", max_length=64)
+    container = models.CharField(_("format"), max_length=20)
+    seconds = models.FloatField(_("seconds"))
+    sample_rate = models.PositiveIntegerField(_("sample rate, Hz"))
+    channels = models.PositiveSmallIntegerField(_("channels"))
+    measurements = models.JSONField(_("measurements"), default=dict)
+    findings = models.JSONField(_("findings"), default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+    erased_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("sample")
+        verbose_name_plural = _("samples")
+
+    def __str__(self) -> str:
+        return self.filename or f"{self.seconds:.1f} s"
+
+
+class VoiceConsent(models.Model):
+    """Who accepted which statement, as shown, when and from where. Kept when the voice is deleted: it is evidence."""
+
+    class Channel(models.TextChoices):
+        PAGE = "page", _("page")
+        API = "api", _("API")
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="voice_consents")
+    voice = models.ForeignKey(VoiceClone, on_delete=models.PROTECT, related_name="consents")
+    sample = models.ForeignKey(VoiceSample, on_delete=models.PROTECT, related_name="consents")
+    statement = models.TextField(_("statement as shown"))
+    version = models.CharField(_("version"), max_length=20)
+    language = models.CharField(_("language"), max_length=10)
+    channel = models.CharField(_("by way of"), max_length=10, choices=Channel.choices)
+    address = models.GenericIPAddressField(_("address"), null=True, blank=True)
+    user_agent = models.CharField(_("program"), max_length=300, blank=True)
+    accepted_at = models.DateTimeField(_("accepted at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("consent")
+        verbose_name_plural = _("consents")
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.accepted_at:%Y-%m-%d %H:%M}"
+
+
+class VoiceEvent(EventRow):
+    row = models.ForeignKey(VoiceClone, on_delete=models.CASCADE, related_name="events")
+
+    class Meta:
+        ordering = ["at", "id"]
+        verbose_name = _("voice event")
+        verbose_name_plural = _("voice events")
+
+    def __str__(self) -> str:
+        return self.kind
+
+
+class RateBucket(models.Model):
+    """When the next call of one kind may leave for one provider account; `rate.py` moves it by one statement."""
+
+    key = models.CharField(max_length=80, primary_key=True)
+    next_at = models.FloatField(help_text=_("Seconds since 1970."))
+
+    def __str__(self) -> str:
+        return self.key
