@@ -1,0 +1,36 @@
+"""`Authorization: Bearer <token>` for the API."""
+
+from __future__ import annotations
+
+from django.utils import translation
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from voiceclone_site.accounts.errors import NotLetIn
+from voiceclone_site.accounts.models import ApiToken, User
+from voiceclone_site.accounts.services import check_token
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`request.user` is the token's owner, `request.auth` the ApiToken. Without the header the next authentication is asked."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        word, _, text = get_authorization_header(request).decode("latin-1").partition(" ")
+        if word.lower() != "bearer":
+            return None
+        return owner_of(text.strip())
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+
+def owner_of(text: str) -> tuple[User, ApiToken]:
+    """Who speaks through this token; from here on in the language of their choice. Raises AuthenticationFailed (401)."""
+    try:
+        row = check_token(text)
+    except NotLetIn as refusal:
+        raise AuthenticationFailed(refusal.sentence, refusal.code) from refusal
+    if row.owner.language:
+        translation.activate(row.owner.language)
+    return row.owner, row

@@ -1,0 +1,55 @@
+"""Why somebody is not let in.
+
+PortalError
+└── NotLetIn                401, with a code for programs and a sentence for people
+    ├── TokenMissing        nobody said who is asking
+    ├── TokenMalformed      a typo, or a token of another service
+    ├── TokenUnknown        well-formed, and not ours (any more)
+    ├── TokenRevoked        its owner took it back
+    ├── TokenExpired        its time is over
+    └── OwnerInactive       the account behind it is closed
+"""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from voices.errors import PortalError
+
+
+class NotLetIn(PortalError):
+    code = "not_authenticated"
+
+
+class TokenMissing(NotLetIn):
+    code = "token_missing"
+    default_sentence = _(
+        "This needs an API token. Make one on the page “API tokens” and send it as “Authorization: Bearer …”."
+    )
+
+
+class TokenMalformed(NotLetIn):
+    code = "token_malformed"
+    default_sentence = _(
+        "This is not a whole API token of this site. Copy it again, from “vcp_” to its last character."
+    )
+
+
+class TokenUnknown(NotLetIn):
+    code = "token_unknown"
+    default_sentence = _("This API token is not known here. Make a new one on the page “API tokens”.")
+
+
+class TokenRevoked(NotLetIn):
+    code = "token_revoked"
+    default_sentence = _("This API token has been revoked. Make a new one on the page “API tokens”.")
+
+
+class TokenExpired(NotLetIn):
+    code = "token_expired"
+    default_sentence = _("This API token has expired. Make a new one on the page “API tokens”.")
+
+
+class OwnerInactive(NotLetIn):
+    code = "account_inactive"
+    default_sentence = _("The account behind this API token is closed. Please ask the operator of this site.")

@@ -1,0 +1,47 @@
+"""What somebody may say about themselves, and what a new API token needs."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django import forms
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import get_language_info
+from django.utils.translation import gettext_lazy as _
+
+from voiceclone_site.accounts.models import User
+from voiceclone_site.accounts.scopes import Scope
+
+
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
+    language = forms.ChoiceField(label=_("Language"), required=False)
+
+    class Meta:
+        model = User
+        fields = ["display_name", "language"]
+        labels = {"display_name": _("Name")}
+        help_texts = {"display_name": _("How this site addresses you. Nobody else sees it.")}
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        language = self.fields["language"]
+        assert isinstance(language, forms.ChoiceField)
+        own_names = [(code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES]
+        language.choices = [("", _("As the browser asks")), *own_names]
+
+
+class TokenForm(forms.Form):
+    LIFETIMES = [("30", _("30 days")), ("90", _("90 days")), ("365", _("1 year")), ("", _("Never"))]
+
+    name = forms.CharField(
+        label=_("Name"), max_length=60, help_text=_("What will use it, so that you know which one to revoke.")
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("May"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple, initial=Scope.values
+    )
+    lifetime = forms.ChoiceField(label=_("Expires after"), choices=LIFETIMES, initial="90", required=False)
+
+    def expires_at(self) -> datetime | None:
+        days = self.cleaned_data["lifetime"]
+        return timezone.now() + timedelta(days=int(days)) if days else None

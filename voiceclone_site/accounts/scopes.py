@@ -1,0 +1,18 @@
+"""What an API token may do: the one list that the token form, the command, the API and its schema read."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Scope(models.TextChoices):
+    VOICES_READ = "voices:read", _("See voices")
+    VOICES_WRITE = "voices:write", _("Clone, rename, retrain and delete voices")
+    SPEECH = "speech", _("Make voices speak, at once or as a job; cancel and delete jobs")
+    JOBS_READ = "jobs:read", _("See jobs and download their audio")
+    USAGE_READ = "usage:read", _("See usage")
+
+
+ANY = "any"
+"""Declared by a view that serves every valid token, whatever its scopes."""

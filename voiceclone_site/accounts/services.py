@@ -1,0 +1,90 @@
+"""API tokens: issued, shown once, checked at every call, revoked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from voiceclone_site.accounts import tokens
+from voiceclone_site.accounts.errors import OwnerInactive, TokenExpired, TokenMalformed, TokenRevoked, TokenUnknown
+from voiceclone_site.accounts.models import ApiToken, User
+from voiceclone_site.accounts.scopes import Scope
+from voices.errors import InvalidInput
+
+LAST_USED_GRAIN = timedelta(minutes=1)
+
+
+def issue_token(
+    user: User, *, name: str, scopes: Collection[str], expires_at: datetime | None
+) -> tuple[ApiToken, tokens.Token]:
+    """The row, and the token itself, which exists from now on only where the caller puts it.
+
+    Raises InvalidInput for an empty name, no scopes, a scope that does not exist, or an end that has passed.
+    """
+    name = name.strip()
+    if not name or len(name) > 60:
+        raise InvalidInput(fields={"name": [_("Give the token a name of 1 to 60 characters.")]})
+    unknown = sorted(set(scopes) - set(Scope.values))
+    if unknown or not scopes:
+        known = ", ".join(Scope.values)
+        raise InvalidInput(
+            fields={
+                "scopes": [
+                    _("“%(scope)s” is not a scope. Choose among: %(known)s.") % {"scope": unknown[0], "known": known}
+                    if unknown
+                    else _("Choose at least one scope: %(known)s.") % {"known": known}
+                ]
+            }
+        )
+    if expires_at is not None and expires_at <= timezone.now():
+        raise InvalidInput(fields={"expires_at": [_("The end must lie in the future.")]})
+    token = tokens.make()
+    row = ApiToken.objects.create(
+        owner=user,
+        name=name,
+        prefix=token.prefix,
+        digest=token.digest,
+        scopes=[scope for scope in Scope.values if scope in scopes],
+        expires_at=expires_at,
+    )
+    return row, token
+
+
+def revoke_token(row: ApiToken) -> None:
+    """From now on the token opens nothing. Revoking twice keeps the first time."""
+    now = timezone.now()
+    if ApiToken.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=now):
+        row.revoked_at = now
+
+
+def check_token(text: str) -> ApiToken:
+    """The token's row, its owner loaded: one query. Raises the NotLetIn tree."""
+    try:
+        token = tokens.parse(text)
+    except tokens.Malformed:
+        raise TokenMalformed from None
+    row = ApiToken.objects.select_related("owner").filter(prefix=token.prefix).first()
+    if row is None or not token.fits(row.digest):
+        raise TokenUnknown
+    if row.is_revoked:
+        raise TokenRevoked
+    if row.is_expired():
+        raise TokenExpired
+    if not row.owner.is_active:
+        raise OwnerInactive
+    _note_use(row)
+    return row
+
+
+def _note_use(row: ApiToken) -> None:
+    """Once a minute at most, so that a busy token costs no write per call."""
+    now = timezone.now()
+    stale = now - LAST_USED_GRAIN
+    if row.last_used_at is not None and row.last_used_at > stale:
+        return
+    ApiToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lte=stale), pk=row.pk).update(last_used_at=now)
+    row.last_used_at = now

@@ -1,0 +1,63 @@
+"""The pages about oneself."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from voiceclone_site.accounts import services
+from voiceclone_site.accounts.forms import ProfileForm, TokenForm
+from voiceclone_site.accounts.models import ApiToken, User
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def profile(request: HttpRequest) -> HttpResponse:
+    form = ProfileForm(request.POST or None, instance=_me(request))
+    if request.method == "POST" and form.is_valid():
+        user = form.save()
+        if user.language:
+            translation.activate(user.language)
+        messages.success(request, _("Saved."))
+        return redirect("profile")
+    return render(request, "accounts/profile.html", {"form": form})
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def tokens(request: HttpRequest) -> HttpResponse:
+    """A new token is shown in the answer to its own POST and nowhere else: no session, message or log ever holds it."""
+    user = _me(request)
+    form = TokenForm(request.POST or None)
+    fresh = None
+    if request.method == "POST" and form.is_valid():
+        _row, fresh = services.issue_token(
+            user, name=form.cleaned_data["name"], scopes=form.cleaned_data["scopes"], expires_at=form.expires_at()
+        )
+        form = TokenForm()
+    return render(
+        request, "accounts/tokens.html", {"form": form, "fresh": fresh, "api_tokens": ApiToken.objects.of(user)}
+    )
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
+    row = get_object_or_404(ApiToken.objects.of(_me(request)), pk=pk)
+    if request.method == "POST":
+        services.revoke_token(row)
+        messages.success(request, _("The token “%(name)s” is revoked.") % {"name": row.name})
+        return redirect("tokens")
+    return render(request, "accounts/token_revoke.html", {"api_token": row})
+
+
+def _me(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user

@@ -1,0 +1,49 @@
+"""What somebody sees when a request ends before or beyond the views: JSON beneath /api/, a page elsewhere."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.template import loader
+from django.utils.translation import gettext as _
+
+from voiceclone_site.errors import Problem, body_of, not_found
+from voiceclone_site.requests import current_request_id
+from voices.providers.errors import Act
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    sentence = _("This request cannot be read. Please check its form.")
+    return _answer(request, Problem(status=400, code="bad_request", message=sentence))
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, Problem(status=403, code="permission_denied", message=_("You may not do this.")))
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, Problem(status=404, code="not_found", message=not_found()))
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    sentence = _(
+        "This form was open for too long, or cookies are switched off. Go back, reload the page and try again."
+    )
+    return _answer(request, Problem(status=403, code="csrf_failed", message=sentence))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Rendered without the request: neither session nor database is asked, since either may be what has failed."""
+    sentence = _("Something went wrong on our side. Please try again; if it stays, tell the operator of this site.")
+    problem = Problem(status=500, code="internal", message=sentence, action=Act.OPERATOR.value)
+    if request.path.startswith("/api/"):
+        return JsonResponse(body_of(problem), status=500)
+    page = loader.render_to_string("500.html", {"message": sentence, "request_id": current_request_id()})
+    return HttpResponse(page, status=500)
+
+
+def _answer(request: HttpRequest, problem: Problem) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return JsonResponse(body_of(problem), status=problem.status)
+    context = {"message": problem.message, "request_id": current_request_id()}
+    return render(request, f"{problem.status}.html", context, status=problem.status)

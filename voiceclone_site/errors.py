@@ -1,0 +1,227 @@
+"""The one table: error class -> HTTP status and body. Services raise, views do not catch.
+
+`problem_of` says what an error means to whoever asked; each dialect of the API renders a Problem in its own words. Ours is
+`api_exception_handler`. An error that stands in no row is a fault of ours: 500, logged with its traceback, and no detail leaves.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.http import Http404
+from django.utils.translation import gettext as _
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from voiceclone_site.accounts.errors import NotLetIn
+from voiceclone_site.requests import current_request_id
+from voices import errors as portal
+from voices.providers import errors as provider
+from voices.providers.errors import Act
+
+logger = logging.getLogger(__name__)
+
+# An error is looked up by its own class first, then by its bases: a new one inherits a sane answer.
+STATUS: dict[type[Exception], HTTPStatus] = {
+    # between us and a provider
+    provider.ProviderError: HTTPStatus.BAD_GATEWAY,
+    provider.Unreachable: HTTPStatus.SERVICE_UNAVAILABLE,
+    provider.OutcomeUnknown: HTTPStatus.BAD_GATEWAY,
+    provider.StreamBroken: HTTPStatus.BAD_GATEWAY,
+    provider.ProviderTrouble: HTTPStatus.SERVICE_UNAVAILABLE,
+    provider.Refused: HTTPStatus.BAD_GATEWAY,
+    provider.CredentialsRejected: HTTPStatus.BAD_GATEWAY,
+    provider.AccountBlocked: HTTPStatus.BAD_GATEWAY,
+    provider.SlotsExhausted: HTTPStatus.CONFLICT,
+    provider.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    provider.SampleRejected: HTTPStatus.UNPROCESSABLE_ENTITY,
+    provider.SampleUnreachable: HTTPStatus.BAD_GATEWAY,
+    provider.VoiceNotFound: HTTPStatus.CONFLICT,
+    provider.VoiceNotUsable: HTTPStatus.CONFLICT,
+    provider.TextRejected: HTTPStatus.UNPROCESSABLE_ENTITY,
+    provider.InvalidRequest: HTTPStatus.BAD_GATEWAY,
+    provider.ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    # what the portal refuses by itself
+    portal.PortalError: HTTPStatus.CONFLICT,
+    portal.InvalidInput: HTTPStatus.BAD_REQUEST,
+    portal.SampleRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    portal.ConsentMissing: HTTPStatus.UNPROCESSABLE_ENTITY,
+    portal.WrongState: HTTPStatus.CONFLICT,
+    portal.NotSupported: HTTPStatus.UNPROCESSABLE_ENTITY,
+    portal.NoAccount: HTTPStatus.SERVICE_UNAVAILABLE,
+    portal.Exhausted: HTTPStatus.TOO_MANY_REQUESTS,
+    portal.Busy: HTTPStatus.TOO_MANY_REQUESTS,
+    NotLetIn: HTTPStatus.UNAUTHORIZED,
+    # Django's own
+    Http404: HTTPStatus.NOT_FOUND,
+    PermissionDenied: HTTPStatus.FORBIDDEN,
+    DjangoValidationError: HTTPStatus.BAD_REQUEST,
+    RequestDataTooBig: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    TooManyFilesSent: HTTPStatus.BAD_REQUEST,
+    TooManyFieldsSent: HTTPStatus.BAD_REQUEST,
+}
+OPERATOR_ACTS = (portal.NoAccount, provider.ConfigurationError)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What went wrong, for whoever asked. `action` is who has to act; `retry_after` in seconds."""
+
+    status: int
+    code: str
+    message: str
+    action: str = Act.USER.value
+    retryable: bool = False
+    retry_after: float | None = None
+    provider: str | None = None
+    provider_code: str | None = None
+    provider_request_id: str | None = None
+    fields: Mapping[str, Sequence[str]] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def status_of(error: type[BaseException]) -> int | None:
+    for cls in error.__mro__:
+        if cls in STATUS:
+            return int(STATUS[cls])
+    return None
+
+
+def problem_of(error: BaseException) -> Problem | None:
+    """None for an error that nobody foresaw."""
+    if isinstance(error, drf.APIException):
+        return _from_rest_framework(error)
+    status = status_of(type(error))
+    if status is None:
+        return None
+    match error:
+        case provider.ProviderError():
+            return Problem(
+                status=status,
+                code=error.code,
+                message=str(error.sentence),
+                action=error.act.value,
+                retryable=error.retryable,
+                retry_after=error.retry_after,
+                provider=error.provider,
+                provider_code=error.provider_code or None,
+                provider_request_id=error.request_id or None,
+            )
+        case portal.PortalError():
+            retry_after = error.retry_after if isinstance(error, portal.Busy) else None
+            return Problem(
+                status=status,
+                code=error.code,
+                message=str(error.sentence),
+                action=(Act.OPERATOR if isinstance(error, OPERATOR_ACTS) else Act.USER).value,
+                retryable=retry_after is not None,
+                retry_after=retry_after,
+                fields=_words(error.fields) if isinstance(error, portal.InvalidInput) else None,
+            )
+        case provider.ConfigurationError():
+            logger.error("The portal is set up wrongly: %s", error)
+            sentence = _("This site is not set up correctly. Please tell its operator.")
+            return Problem(status=status, code="configuration", message=sentence, action=Act.OPERATOR.value)
+        case DjangoValidationError():
+            fields = error.message_dict if hasattr(error, "error_dict") else {"non_field_errors": error.messages}
+            return _invalid(fields)
+        case Http404():
+            return Problem(status=status, code="not_found", message=not_found())
+        case PermissionDenied():
+            sentence = str(error) or _("You may not do this.")
+            return Problem(status=status, code="permission_denied", message=sentence)
+        case RequestDataTooBig():
+            sentence = _("This is too much data at once. Please send less.")
+            return Problem(status=status, code="request_too_large", message=sentence)
+    return Problem(status=status, code="bad_request", message=_("This request cannot be read. Please check its form."))
+
+
+def not_found() -> str:
+    """The same for what does not exist and for what belongs to somebody else."""
+    return _("There is nothing here: it does not exist, or it is not yours.")
+
+
+def body_of(problem: Problem) -> dict[str, Any]:
+    error: dict[str, Any] = {
+        "code": problem.code,
+        "message": problem.message,
+        "action": problem.action,
+        "provider": problem.provider,
+        "provider_code": problem.provider_code,
+        "provider_request_id": problem.provider_request_id,
+        "request_id": current_request_id(),
+        "retryable": problem.retryable,
+    }
+    if problem.fields is not None:
+        error["fields"] = {name: list(sentences) for name, sentences in problem.fields.items()}
+    return {"error": error}
+
+
+def headers_of(problem: Problem) -> dict[str, str]:
+    headers = dict(problem.headers)
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after)))
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers.setdefault("WWW-Authenticate", 'Bearer realm="api"')
+    return headers
+
+
+def api_exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """For REST_FRAMEWORK["EXCEPTION_HANDLER"]. None lets what nobody foresaw become a 500 (error_pages.py)."""
+    problem = problem_of(error)
+    if problem is None:
+        return None
+    set_rollback()
+    if isinstance(error, provider.ProviderError):
+        logger.warning("%s", error)
+    return Response(body_of(problem), status=problem.status, headers=headers_of(problem))
+
+
+def _from_rest_framework(error: drf.APIException) -> Problem:
+    if isinstance(error, drf.ValidationError):
+        return _invalid(_flat(error.detail))
+    if isinstance(error, drf.NotFound):
+        return Problem(status=error.status_code, code="not_found", message=not_found())
+    code = error.get_codes()
+    auth_header = getattr(error, "auth_header", None)
+    if auth_header and isinstance(error, drf.AuthenticationFailed):
+        auth_header += ', error="invalid_token"'
+    return Problem(
+        status=error.status_code,
+        code=code if isinstance(code, str) else error.default_code,
+        message=str(error.detail),
+        retryable=isinstance(error, drf.Throttled),
+        retry_after=getattr(error, "wait", None),
+        headers={"WWW-Authenticate": auth_header} if auth_header else {},
+    )
+
+
+def _invalid(fields: Mapping[str, Sequence[Any]]) -> Problem:
+    words = _words(fields)
+    first = next((sentences[0] for sentences in words.values() if sentences), _("Please check what you sent."))
+    return Problem(status=400, code=portal.InvalidInput.code, message=first, fields=words)
+
+
+def _words(fields: Mapping[str, Sequence[Any]]) -> dict[str, list[str]]:
+    return {name: [str(sentence) for sentence in sentences] for name, sentences in fields.items()}
+
+
+def _flat(detail: Any, name: str = "") -> dict[str, list[Any]]:
+    """DRF's nested details under dotted names: `{"options": {"speed": [...]}}` becomes `{"options.speed": [...]}`."""
+    if isinstance(detail, Mapping):
+        found: dict[str, list[Any]] = {}
+        for key, inner in detail.items():
+            found |= _flat(inner, f"{name}.{key}" if name else str(key))
+        return found
+    if isinstance(detail, list) and any(isinstance(inner, Mapping | list) for inner in detail):
+        return _flat({str(place): inner for place, inner in enumerate(detail) if inner}, name)
+    sentences = detail if isinstance(detail, list) else [detail]
+    return {name or "non_field_errors": sentences} if sentences else {}

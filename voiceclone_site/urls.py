@@ -1,0 +1,34 @@
+"""Every address of the site. What lies beneath /api/ answers errors in JSON (error_pages.py)."""
+
+from __future__ import annotations
+
+from csp.constants import UNSAFE_INLINE
+from csp.decorators import csp_update
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from voiceclone_site import health
+from voiceclone_site.accounts import openapi
+from voiceclone_site.accounts.language import set_language
+
+__all__ = ["openapi"]  # drf-spectacular finds an extension once its module has been imported
+
+# Swagger UI writes styles into its page; its scripts come from files of ours, so scripts stay as strict as everywhere.
+api_docs = csp_update({"style-src": [UNSAFE_INLINE]})(SpectacularSwaggerSplitView.as_view(url_name="schema"))
+
+urlpatterns = [
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
+    path("admin/", admin.site.urls),
+    path("account/", include("voiceclone_site.accounts.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("language/", set_language, name="set_language"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", api_docs, name="api_docs"),
+]
+
+handler400 = "voiceclone_site.error_pages.bad_request"
+handler403 = "voiceclone_site.error_pages.permission_denied"
+handler404 = "voiceclone_site.error_pages.page_not_found"
+handler500 = "voiceclone_site.error_pages.server_error"
