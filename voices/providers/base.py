@@ -292,7 +292,13 @@ class SpeechSession(Protocol):
 class Speech(Protocol):
     def connection(self) -> SpeechConnection: ...
 
-    def session(self, request: SpeechRequest) -> SpeechSession: ...
+    def session(self, request: SpeechRequest) -> SpeechSession:
+        """Raises ProviderError for a request that the provider could only refuse."""
+        ...
+
+    def handshake_refused(self, status: int, body: str) -> ProviderError | None:
+        """What it means that the WebSocket was refused with this HTTP answer; None when only the status tells."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

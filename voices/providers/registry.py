@@ -24,6 +24,17 @@ def traits(slug: str) -> Traits:
 
 
 def build(slug: str, account: Account) -> Provider:
+    """Raises ConfigurationError for an unknown provider, and for an account that lacks a credential or an address."""
+    declared = traits(slug)
+    for needed, given in (
+        (declared.credential_names, account.credentials),
+        (declared.endpoint_names, account.endpoints),
+    ):
+        missing = [name for name in needed if not given.get(name)]
+        if missing:
+            raise ConfigurationError(
+                f"The {slug} account has no {', '.join(missing)}. Enter it on the provider account."
+            )
     built: Provider = _package(slug).build(account)
     return built
 

@@ -1,0 +1,180 @@
+"""Voice enrollment (声音复刻): one REST address, the verb in `input.action`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from voices.providers.aliyun.errors import enrollment_refused
+from voices.providers.aliyun.traits import SLUG, TAKES_SAMPLE_LANGUAGE, TRAITS
+from voices.providers.base import RemoteState, RemoteVoice, VoiceOrder
+from voices.providers.errors import (
+    InvalidRequest,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderTrouble,
+    SampleRejected,
+    VoiceNotFound,
+)
+from voices.providers.http import Answer, HttpClient
+
+PATH = "/services/audio/tts/customization"
+PAGE_SIZE = 100
+# The largest page is undocumented. A page shorter than what is asked may therefore be a capped one; a page shorter than the
+# default of 10 is the last.
+DEFAULT_PAGE_SIZE = 10
+# Voices that no page showed are asked for one by one, but not more of them than this in one go.
+MAX_SINGLE_QUERIES = 5
+
+_STATES: Mapping[str, RemoteState] = {"OK": RemoteState.READY, "UNDEPLOYED": RemoteState.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class AliyunCloning:
+    client: HttpClient
+    headers: Mapping[str, str] = field(repr=False)
+
+    def create(self, order: VoiceOrder) -> RemoteVoice:
+        wanted = {"target_model": order.model, "prefix": order.tag, "url": order.sample_url} | _parameters(order)
+        answer = self._call("create_voice", wanted, effect=True)
+        voice_id = _output(answer).get("voice_id")
+        if not isinstance(voice_id, str) or not voice_id:
+            raise OutcomeUnknown(
+                "success without a voice_id", provider=SLUG, http_status=answer.status, request_id=_request_id(answer)
+            )
+        return RemoteVoice(
+            remote_id=voice_id, state=RemoteState.WORKING, model=order.model, request_id=_request_id(answer)
+        )
+
+    def replace_sample(self, remote_id: str, order: VoiceOrder) -> RemoteVoice:
+        # Doing it twice with the same recording takes no slot and costs nothing, so a lost answer may simply be asked again.
+        answer = self._call("update_voice", {"voice_id": remote_id, "url": order.sample_url}, effect=False)
+        return RemoteVoice(
+            remote_id=remote_id, state=RemoteState.WORKING, model=order.model, request_id=_request_id(answer)
+        )
+
+    def statuses(self, remote_ids: Sequence[str]) -> Mapping[str, RemoteVoice]:
+        """One id by one query; several by listing until all are found, as rows are 100 to a call."""
+        missing = dict.fromkeys(remote_ids)
+        found: dict[str, RemoteVoice] = {}
+        if len(missing) > 1:
+            for voice in self._listed(prefix=""):
+                if voice.remote_id in missing:
+                    del missing[voice.remote_id]
+                    found[voice.remote_id] = voice
+                if not missing:
+                    return found
+        for remote_id in list(missing)[:MAX_SINGLE_QUERIES]:
+            found[remote_id] = self._queried(remote_id)
+        return found
+
+    def find(self, tag: str) -> Sequence[RemoteVoice]:
+        # The tag is looked for between the dashes of the id as well: were the filter ever ignored, we would adopt another's.
+        carriers = [voice for voice in self._listed(prefix=tag) if tag in voice.remote_id.split("-")]
+        return sorted(carriers, key=lambda voice: (voice.created, voice.remote_id))
+
+    def delete(self, remote_id: str) -> None:
+        try:
+            self._call("delete_voice", {"voice_id": remote_id}, effect=False)
+        except VoiceNotFound:
+            return
+
+    def _queried(self, remote_id: str) -> RemoteVoice:
+        try:
+            answer = self._call("query_voice", {"voice_id": remote_id}, effect=False)
+        except VoiceNotFound as error:
+            return RemoteVoice(remote_id=remote_id, state=RemoteState.GONE, request_id=error.request_id, reason=error)
+        return _voice({**_output(answer), "voice_id": remote_id}, request_id=_request_id(answer))
+
+    def _listed(self, *, prefix: str) -> Iterator[RemoteVoice]:
+        """Every voice once. Rows shift while we page, so one may show twice."""
+        seen: set[str] = set()
+        page_index = 0
+        while True:
+            asked = {"page_index": page_index, "page_size": PAGE_SIZE} | ({"prefix": prefix} if prefix else {})
+            answer = self._call("list_voice", asked, effect=False)
+            rows = _output(answer).get("voice_list")
+            if not isinstance(rows, list):
+                raise _unreadable("success without a voice_list", answer)
+            fresh = [voice for voice in _voices(rows, answer) if voice.remote_id not in seen]
+            yield from fresh
+            seen.update(voice.remote_id for voice in fresh)
+            if not fresh or len(rows) < DEFAULT_PAGE_SIZE:
+                return
+            page_index += 1
+
+    def _call(self, action: str, wanted: Mapping[str, Any], *, effect: bool) -> Answer:
+        order = {"model": "voice-enrollment", "input": {"action": action, **wanted}}
+        answer = self.client.call("POST", PATH, effect=effect, headers=self.headers, json=order)
+        if answer.status < 400 and "code" not in answer.body:
+            return answer
+        raise self._refused(answer, effect=effect)
+
+    def _refused(self, answer: Answer, *, effect: bool) -> ProviderError:
+        return enrollment_refused(
+            code=str(answer.body.get("code") or ""),
+            message=self.client.redact(str(answer.body.get("message") or "")),
+            http_status=answer.status,
+            request_id=_request_id(answer),
+            effect=effect,
+            retry_after=answer.retry_after,
+        )
+
+
+def _parameters(order: VoiceOrder) -> dict[str, object]:
+    """The optional fields of create_voice that this model takes. Raises InvalidRequest for an option that it does not."""
+    try:
+        taken = TRAITS.model(order.model).enrollment
+    except KeyError:
+        taken = frozenset()
+    if unknown := order.options.keys() - taken:
+        raise InvalidRequest(f"{order.model} takes no {', '.join(sorted(unknown))}", provider=SLUG)
+    language = {"language_hints": [order.language]} if order.language and order.model in TAKES_SAMPLE_LANGUAGE else {}
+    return {**language, **order.options}
+
+
+def _voices(rows: Sequence[object], answer: Answer) -> Iterator[RemoteVoice]:
+    for row in rows:
+        if not isinstance(row, dict) or not isinstance(row.get("voice_id"), str):
+            raise _unreadable("a row without a voice_id", answer)
+        yield _voice(row, request_id=_request_id(answer))
+
+
+def _voice(row: Mapping[str, Any], *, request_id: str) -> RemoteVoice:
+    """`resource_link` is left behind on purpose: it leads to the recording itself."""
+    raw_state = str(row.get("status") or "")
+    state = _STATES.get(raw_state, RemoteState.WORKING)
+    reason = None
+    if state is RemoteState.FAILED:
+        reason = SampleRejected(
+            "the review rejected the voice",
+            provider=SLUG,
+            provider_code=raw_state,
+            request_id=request_id,
+            sentence=_("The provider's review did not accept this recording. Please use another one."),
+        )
+    return RemoteVoice(
+        remote_id=str(row["voice_id"]),
+        state=state,
+        raw_state=raw_state,
+        model=str(row.get("target_model") or ""),
+        created=str(row.get("gmt_create") or ""),
+        request_id=request_id,
+        reason=reason,
+    )
+
+
+def _output(answer: Answer) -> Mapping[str, Any]:
+    output = answer.body.get("output")
+    return output if isinstance(output, dict) else {}
+
+
+def _request_id(answer: Answer) -> str:
+    return str(answer.body.get("request_id") or "")
+
+
+def _unreadable(detail: str, answer: Answer) -> ProviderTrouble:
+    return ProviderTrouble(detail, provider=SLUG, http_status=answer.status, request_id=_request_id(answer))

@@ -1,0 +1,242 @@
+"""The only user of requests: one call, one answer, every failure a typed error.
+
+What separates "nothing happened" from "nobody knows" is whether any byte of the order had left when it broke, so the body
+itself keeps track of that. There is no retry and no redirect here: who calls knows what a second try would cost.
+Connections go straight to the provider; proxy variables and .netrc of the environment are not consulted.
+"""
+
+from __future__ import annotations
+
+import io
+import json as json_format
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from voices.providers.errors import (
+    ConfigurationError,
+    CredentialsRejected,
+    InvalidRequest,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderTrouble,
+    RateLimited,
+    Unreachable,
+)
+from voices.providers.redaction import redacted
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A JSON object and the status it came with, whatever that status was. `retry_after` in seconds."""
+
+    status: int
+    body: Mapping[str, Any]
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpClient:
+    """Calls one provider for one account. Instances of the same `account_key` share warm connections, and nobody else does.
+
+    `read_seconds` bounds the wait for the first byte and, counted anew, the whole reading of the answer.
+    """
+
+    provider: str
+    account_key: str
+    base_url: str
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    connect_seconds: float = CONNECT_SECONDS
+    read_seconds: float = READ_SECONDS
+    max_bytes: int = MAX_ANSWER_BYTES
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        effect: bool,
+        headers: Mapping[str, str],
+        json: object | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request. `effect` is true when doing it twice would cost something.
+
+        Raises Unreachable when nothing of it left this machine; after that OutcomeUnknown for a call with an effect, and
+        ProviderTrouble for one that may simply be asked again. An answer that is no JSON object counts as unreadable, unless
+        its status alone is a clear no (CredentialsRejected, RateLimited, InvalidRequest).
+        """
+        body = None if json is None else _Outgoing(json_format.dumps(json, ensure_ascii=False).encode())
+        sent = dict(headers) | ({} if body is None else {"Content-Type": "application/json; charset=utf-8"})
+        with (
+            self._translated(effect=effect, left=lambda error: _has_left(body, error)),
+            _session(self.account_key).request(
+                method,
+                self.base_url.rstrip("/") + path,
+                headers=sent,
+                data=body,
+                params=query,
+                timeout=(self.connect_seconds, self.read_seconds),
+                allow_redirects=False,
+                stream=True,
+            ) as response,
+        ):
+            content = self._read(response, effect=effect)
+        return self._answer(response, content, effect=effect)
+
+    def redact(self, text: str) -> str:
+        return redacted(text, secrets=self.secrets)
+
+    def _read(self, response: requests.Response, *, effect: bool) -> bytes:
+        until = time.monotonic() + self.read_seconds
+        content = bytearray()
+        while chunk := response.raw.read1(65536, decode_content=True):
+            content += chunk
+            if len(content) > self.max_bytes:
+                raise self._unclear(f"the answer is longer than {self.max_bytes} bytes", response, effect=effect)
+            if time.monotonic() > until:
+                raise self._unclear(f"the answer took longer than {self.read_seconds:g} s", response, effect=effect)
+        # read1 stops at the last byte without noticing that it was the last; this lets the connection be used again.
+        response.raw.read()
+        return bytes(content)
+
+    def _answer(self, response: requests.Response, content: bytes, *, effect: bool) -> Answer:
+        try:
+            body = json_format.loads(content)
+        except ValueError:
+            body = None
+        if isinstance(body, dict):
+            return Answer(status=response.status_code, body=body, retry_after=_retry_after(response))
+        raise self._without_json(response, content, effect=effect)
+
+    def _without_json(self, response: requests.Response, content: bytes, *, effect: bool) -> ProviderError:
+        status = response.status_code
+        if status < 300 or status >= 500:
+            return self._unclear(f"no JSON object: {_beginning(content)}", response, effect=effect)
+        kind = {401: CredentialsRejected, 403: CredentialsRejected, 429: RateLimited}.get(status, InvalidRequest)
+        explained = "redirects are not followed; check the base URL" if status < 400 else _beginning(content)
+        return kind(
+            self.redact(explained),
+            provider=self.provider,
+            http_status=status,
+            retry_after=_retry_after(response) if status == 429 else None,
+        )
+
+    def _unclear(self, detail: str, response: requests.Response, *, effect: bool) -> ProviderError:
+        kind = OutcomeUnknown if effect else ProviderTrouble
+        return kind(self.redact(detail), provider=self.provider, http_status=response.status_code)
+
+    @contextmanager
+    def _translated(self, *, effect: bool, left: Callable[[Exception], bool]) -> Iterator[None]:
+        with translated(provider=self.provider, effect=effect, left=left, redact=self.redact):
+            yield
+
+
+@contextmanager
+def translated(
+    *, provider: str, effect: bool, left: Callable[[Exception], bool], redact: Callable[[str], str]
+) -> Iterator[None]:
+    """Turns whatever requests raises into our errors; `left` tells whether the order had begun to leave.
+
+    The original is not chained: its text holds addresses, and headers when one of them cannot be sent.
+    """
+    try:
+        yield
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
+        raise ConfigurationError(
+            f"The HTTP address of the {provider} account is not a URL. Give one that starts with https:// or http://."
+        ) from None
+    except requests.exceptions.InvalidHeader:
+        raise ConfigurationError(
+            f"The credentials of the {provider} account hold characters that no key has. Enter them again."
+        ) from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        detail = redact(f"{type(error).__name__}: {error}")
+        if not left(error):
+            raise Unreachable(detail, provider=provider) from None
+        if effect:
+            raise OutcomeUnknown(detail, provider=provider) from None
+        raise ProviderTrouble(detail, provider=provider) from None
+
+
+class _Outgoing(io.BytesIO):
+    """A body that remembers whether the connection has begun to take it."""
+
+    taken = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.taken = True
+        return super().read(size)
+
+
+def _has_left(body: _Outgoing | None, error: Exception) -> bool:
+    if body is not None:
+        return body.taken
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    never_connected = isinstance(reason, urllib3.exceptions.NewConnectionError)
+    return not (never_connected or isinstance(error, requests.exceptions.ConnectTimeout))
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isdigit() else None
+
+
+def _beginning(content: bytes) -> str:
+    return content[:200].decode(errors="replace") or "an empty answer"
+
+
+# --- connections ---------------------------------------------------------------------------------------------------------
+
+_sessions: dict[str, requests.Session] = {}
+_lock = threading.Lock()
+
+
+def close_connections() -> None:
+    """Close all that stand idle: at shutdown, and between tests."""
+    with _lock:
+        closing = list(_sessions.values())
+        _sessions.clear()
+    for session in closing:
+        session.close()
+
+
+def _session(account_key: str) -> requests.Session:
+    with _lock:
+        session = _sessions.get(account_key)
+        if session is None:
+            session = _sessions[account_key] = _new_session()
+        return session
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    session.headers.update({"User-Agent": "voiceclone-portal", "Accept": "application/json"})
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=16, max_retries=0))
+    return session
+
+
+def _forget_connections_of_parent() -> None:
+    # Two processes that write to one inherited socket would read each other's answers.
+    global _lock
+    _lock = threading.Lock()
+    _sessions.clear()
+
+
+os.register_at_fork(after_in_child=_forget_connections_of_parent)
