@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 
@@ -19,16 +20,12 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-
-
-class DurableQuerySet(models.QuerySet[Any]):
-    def due(self, now: datetime | None = None) -> Self:
-        """Rows that somebody should take now: due, and not in anybody's hands."""
-        now = now or timezone.now()
-        return self.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now), due_at__lte=now)
+from django_q.tasks import async_task
 
 
 class DurableRow(models.Model):
+    state: models.CharField[str, str]
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     due_at = models.DateTimeField(_("due at"), null=True, blank=True, help_text=_("Empty: nothing is left to do."))
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
@@ -68,6 +65,13 @@ class EventRow(models.Model):
 Row = TypeVar("Row", bound=DurableRow)
 
 
+class DurableQuerySet(models.QuerySet[Row]):
+    def due(self) -> Self:
+        """Rows that somebody should take now: due, and not in anybody's hands."""
+        now = timezone.now()
+        return self.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now), due_at__lte=now)
+
+
 def claim(model: type[Row], pk: uuid.UUID | str, *, lease: timedelta) -> Row | None:
     """The row, now ours for `lease`; None when it is not due, in other hands, or gone.
 
@@ -77,7 +81,7 @@ def claim(model: type[Row], pk: uuid.UUID | str, *, lease: timedelta) -> Row | N
     token = uuid.uuid4()
     taken = (
         DurableQuerySet(model)
-        .due(now)
+        .due()
         .filter(pk=pk)
         .update(lease_token=token, lease_until=now + lease, attempts=F("attempts") + 1, updated_at=now)
     )
@@ -99,8 +103,9 @@ def declare_intent(row: DurableRow, intent: str) -> bool:
 
 
 def write_back(row: Row, *, release: bool = True, event: EventRow | None = None, **fields: Any) -> bool:
-    """Store what a step has found, and its event, if the lease is still ours; otherwise nothing at all is written.
+    """Store what a step has found, and its event. False, and nothing is written, when the row is no longer as we took it.
 
+    That is so when the lease has passed to somebody else, or when the row was moved meanwhile (its owner deletes or cancels).
     `release` gives the row back; the next step happens at `due_at`.
     """
     if release:
@@ -109,7 +114,7 @@ def write_back(row: Row, *, release: bool = True, event: EventRow | None = None,
         event.from_state = event.from_state or getattr(row, "state", "")
         event.to_state = event.to_state or fields.get("state", event.from_state)
     with transaction.atomic():
-        mine = type(row)._default_manager.filter(pk=row.pk, lease_token=row.lease_token)
+        mine = type(row)._default_manager.filter(pk=row.pk, lease_token=row.lease_token, state=row.state)
         if not mine.update(**fields, updated_at=timezone.now()):
             return False
         if event is not None:
@@ -117,6 +122,34 @@ def write_back(row: Row, *, release: bool = True, event: EventRow | None = None,
     for name, value in fields.items():
         setattr(row, name, value)
     return True
+
+
+def move(row: Row, *, states: Collection[str], event: EventRow, **fields: Any) -> bool:
+    """Move a row from outside, whoever holds it: only if it still stands in one of `states`. Its owner's wish, or an operator's."""
+    event.from_state, event.to_state = row.state, fields.get("state", row.state)
+    with transaction.atomic():
+        if not (
+            type(row)
+            ._default_manager.filter(pk=row.pk, state=row.state, state__in=states)
+            .update(**fields, updated_at=timezone.now())
+        ):
+            return False
+        event.save()
+    for name, value in fields.items():
+        setattr(row, name, value)
+    return True
+
+
+def give_back(row: DurableRow, **fields: Any) -> None:
+    """Let go of a row that was moved while we worked on it, leaving what must not be lost (an id, a cleared intent)."""
+    type(row)._default_manager.filter(pk=row.pk, lease_token=row.lease_token).update(
+        **fields, lease_token=None, lease_until=None, updated_at=timezone.now()
+    )
+
+
+def wake(task: str, pk: uuid.UUID | str, **q_options: Any) -> None:
+    """Queue a wake-up for a row. Inside a transaction both are stored or neither; lost or doubled, it does no harm."""
+    async_task(task, str(pk), **q_options)
 
 
 def back_off(attempts: int, *, base: float = 3.0, factor: float = 1.6, most: float = 60.0) -> timedelta:

@@ -1,15 +1,15 @@
 """What the portal itself refuses, before or beside any provider.
 
-    PortalError                 has a `code` for programs and a `sentence` for people
-    ├── InvalidInput            a field is wrong; `fields` says which
-    │   └── SampleRefused       the recording will not do; `findings` says why
-    ├── ConsentMissing          nobody ticked the statement
-    ├── WrongState              right request, wrong moment
-    │   └── VoiceNotReady       the voice cannot speak yet, or no more
-    ├── NotSupported            the provider cannot do this at all
-    ├── NoAccount               no provider account is open for this
-    ├── Exhausted               a cap is reached
-    └── Busy                    too much at once; `retry_after` seconds
+PortalError                 has a `code` for programs and a `sentence` for people
+├── InvalidInput            a field is wrong; `fields` says which
+│   └── SampleRefused       the recording will not do; `findings` says why
+├── ConsentMissing          nobody ticked the statement
+├── WrongState              right request, wrong moment
+│   └── VoiceNotReady       the voice cannot speak yet, or no more
+├── NotSupported            the provider cannot do this at all
+├── NoAccount               no provider account is open for this
+├── Exhausted               a cap is reached
+└── Busy                    too much at once; `retry_after` seconds
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from voices.providers import registry
 from voices.providers.base import Account, Provider, Traits
 
 if TYPE_CHECKING:
-    from voiceclone_site.accounts.models import User
+    from django.contrib.auth.models import AbstractUser
 
 __all__ = [
     "ProviderAccount",
@@ -82,8 +82,8 @@ class ProviderAccount(models.Model):
         return registry.build(self.provider, account)
 
 
-class VoiceQuerySet(DurableQuerySet):
-    def visible_to(self, user: User) -> VoiceQuerySet:
+class VoiceQuerySet(DurableQuerySet["VoiceClone"]):
+    def visible_to(self, user: AbstractUser) -> VoiceQuerySet:
         """A person's own voices; one that has been deleted is gone for them too."""
         return self.filter(owner=user).exclude(state=VoiceClone.State.DELETED)
 
@@ -123,6 +123,7 @@ class VoiceClone(DurableRow):
     holds_slot = models.BooleanField(_("holds a voice place"), default=False, editable=False)
     polled_at = models.DateTimeField(_("last asked"), null=True, blank=True, editable=False)
     ready_at = models.DateTimeField(_("ready since"), null=True, blank=True, editable=False)
+    spoken_at = models.DateTimeField(_("last spoke"), null=True, blank=True, editable=False)
 
     objects = VoiceQuerySet.as_manager()
 
@@ -133,7 +134,9 @@ class VoiceClone(DurableRow):
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="voice_owner_newest"),
             models.Index(
-                fields=["account", "state", "due_at"], name="voice_account_due", condition=models.Q(due_at__isnull=False)
+                fields=["account", "state", "due_at"],
+                name="voice_account_due",
+                condition=models.Q(due_at__isnull=False),
             ),
             models.Index(fields=["due_at"], name="voice_due", condition=models.Q(due_at__isnull=False)),
         ]

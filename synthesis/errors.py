@@ -1,0 +1,32 @@
+"""What speaking refuses, in the portal's own words; the tree stands in voices/errors.py."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from voices.errors import PortalError
+
+
+class Interrupted(PortalError):
+    """The process that was speaking died. What the provider spoke until then is paid; it is not asked again unasked."""
+
+    code = "interrupted"
+    default_sentence = _(
+        "The portal was restarted while this was being spoken. Press “Try again” to have it spoken anew: "
+        "the provider may count its characters a second time, so we do not repeat it unasked."
+    )
+
+
+class ClientLeft(PortalError):
+    code = "client_left"
+    default_sentence = _("Playback was stopped before the end. Only what was spoken until then is counted.")
+
+
+class Cancelled(PortalError):
+    code = "cancelled"
+    default_sentence = _("This was cancelled. Only what was spoken until then is counted.")
+
+
+class EmptySpeech(PortalError):
+    code = "no_audio"
+    default_sentence = _("The provider returned no sound for this text. Please check that it holds words to be spoken.")

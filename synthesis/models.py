@@ -1,0 +1,102 @@
+"""How a voice speaks, as rows."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from voices.durable import DurableQuerySet, DurableRow, EventRow
+from voices.models import VoiceClone, provider_choices
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser
+
+
+class JobQuerySet(DurableQuerySet["SynthesisJob"]):
+    def visible_to(self, user: AbstractUser) -> JobQuerySet:
+        return self.filter(owner=user, deleted_at__isnull=True)
+
+
+def audio_path(job: SynthesisJob, filename: str) -> str:
+    return f"speech/{job.created_at:%Y/%m/%d}/{job.pk}-{secrets.token_hex(8)}.{filename.rsplit('.', 1)[-1]}"
+
+
+class SynthesisJob(DurableRow):
+    """One text spoken by one voice: streamed to whoever asked, or spoken in the background."""
+
+    class State(models.TextChoices):
+        QUEUED = "Queued", _("Waiting")
+        RUNNING = "Running", _("Speaking")
+        SUCCESS = "Success", _("Done")
+        FAILED = "Failed", _("Failed")
+        CANCELLED = "Cancelled", _("Cancelled")
+
+    class Mode(models.TextChoices):
+        STREAM = "stream", _("streamed")
+        BACKGROUND = "background", _("in the background")
+
+    IN_PROGRESS = (State.QUEUED, State.RUNNING)
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="synthesis_jobs", verbose_name=_("owner")
+    )
+    voice = models.ForeignKey(
+        VoiceClone, on_delete=models.PROTECT, related_name="synthesis_jobs", verbose_name=_("voice")
+    )
+    provider = models.CharField(_("provider"), max_length=20, choices=provider_choices)
+    model = models.CharField(_("model"), max_length=60)
+    mode = models.CharField(_("mode"), max_length=12, choices=Mode.choices)
+    state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.QUEUED)
+    text = models.TextField(_("text"))
+    options = models.JSONField(_("parameters"), default=dict, blank=True)
+    audio_format = models.CharField(_("audio format"), max_length=10)
+    sample_rate = models.PositiveIntegerField(_("sample rate, Hz"))
+    characters_expected = models.PositiveIntegerField(_("characters expected"))
+    characters = models.PositiveIntegerField(_("characters counted by the provider"), default=0)
+    audio = models.FileField(_("audio"), upload_to=audio_path, max_length=200, blank=True)
+    audio_bytes = models.PositiveBigIntegerField(_("bytes"), default=0)
+    seconds = models.FloatField(_("seconds"), null=True, blank=True)
+    marks = models.JSONField(_("word times"), default=list, blank=True)
+    first_audio_ms = models.PositiveIntegerField(_("time to first audio, ms"), null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("synthesis job")
+        verbose_name_plural = _("synthesis jobs")
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["owner", "-created_at", "-id"], name="job_owner_newest"),
+            models.Index(fields=["due_at"], name="job_due", condition=models.Q(due_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:40]
+
+    @property
+    def in_progress(self) -> bool:
+        return self.state in self.IN_PROGRESS
+
+    @property
+    def has_audio(self) -> bool:
+        return self.state == self.State.SUCCESS and bool(self.audio)
+
+
+class JobEvent(EventRow):
+    row = models.ForeignKey(SynthesisJob, on_delete=models.CASCADE, related_name="events")
+
+    class Meta:
+        ordering = ["at", "id"]
+        verbose_name = _("synthesis event")
+        verbose_name_plural = _("synthesis events")
+
+    def __str__(self) -> str:
+        return self.kind

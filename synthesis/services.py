@@ -1,0 +1,320 @@
+"""The use cases of speech. What a streamed request does is `speak`, and each of its steps is a small function below it:
+check ─► hold ─► record ─► open ─► relay ─► settle (the last three in streaming.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.core.cache import cache
+from django.db import transaction
+from django.db.models import Count, Sum
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from synthesis import streaming
+from synthesis.errors import Cancelled, Interrupted
+from synthesis.models import JobEvent, SynthesisJob
+from synthesis.streaming import LEASE, SpeechStream
+from voices import failures, options, rate
+from voices.durable import back_off, claim, move, wake, write_back
+from voices.errors import Busy, InvalidInput, NotSupported, PortalError, VoiceNotReady, WrongState
+from voices.models import VoiceClone
+from voices.providers.base import OptionValue
+from voices.providers.errors import ProviderError, RateLimited
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser
+
+logger = logging.getLogger(__name__)
+
+State, Mode = SynthesisJob.State, SynthesisJob.Mode
+
+ADVANCE = "synthesis.tasks.advance_job"
+TASK_SECONDS = 1800
+BACKGROUND_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechOrder:
+    """A checked wish: this voice can say this text like this."""
+
+    owner: AbstractUser
+    voice: VoiceClone
+    text: str
+    audio_format: str
+    sample_rate: int
+    options: Mapping[str, OptionValue]
+    characters: int
+
+
+# --- what people ask for ---------------------------------------------------------------------------------------------
+
+
+def speak(order: SpeechOrder) -> SpeechStream:
+    """Speak now. What is returned has its first audio; close it, whatever happens.
+
+    Raises Busy, ProviderError or PortalError before anything was heard.
+    """
+    hold(order)
+    job = record(order, mode=Mode.STREAM)
+    try:
+        return streaming.open_speech(job)
+    except (ProviderError, PortalError) as error:
+        _end(job, State.FAILED, error)
+        raise
+
+
+def submit(order: SpeechOrder) -> SynthesisJob:
+    """Speak in the background."""
+    with transaction.atomic():
+        job = record(order, mode=Mode.BACKGROUND)
+        wake(ADVANCE, job.pk, timeout=TASK_SECONDS)
+    return job
+
+
+def check(
+    owner: AbstractUser,
+    *,
+    voice: VoiceClone,
+    text: str,
+    audio_format: str = "",
+    sample_rate: int | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> SpeechOrder:
+    """Hold a wish against what the voice's provider and model can do. Touches neither the provider nor the database.
+
+    Raises VoiceNotReady, NotSupported, or InvalidInput naming every wrong field.
+    """
+    traits = voice.traits
+    if not traits.can_synthesize:
+        raise NotSupported(
+            _("This provider publishes no way to speak with a cloned voice. Its demo can still be heard.")
+        )
+    if not voice.is_ready:
+        raise VoiceNotReady
+    model = traits.model(voice.model)
+    fields: dict[str, list[Any]] = {}
+    text = text.strip()
+    characters = traits.count_characters(text)
+    if not text:
+        fields["text"] = [_("Please enter some text to speak.")]
+    elif characters > traits.max_characters:
+        fields["text"] = [
+            format_lazy(
+                _(
+                    "This text counts {characters} characters and the limit is {limit} "
+                    "(a Chinese character may count as two). Please shorten it."
+                ),
+                characters=characters,
+                limit=traits.max_characters,
+            )
+        ]
+    audio_format = audio_format or traits.default_format
+    if audio_format not in model.audio_formats:
+        offered = ", ".join(name for name in traits.audio_formats if name in model.audio_formats)
+        fields["format"] = [format_lazy(_("This voice speaks these formats: {offered}."), offered=offered)]
+    sample_rate = sample_rate or traits.default_sample_rate
+    if sample_rate not in traits.sample_rates:
+        offered = ", ".join(str(each) for each in traits.sample_rates)
+        fields["sample_rate"] = [format_lazy(_("This voice speaks at these sample rates: {offered}."), offered=offered)]
+    settings: dict[str, OptionValue] = {}
+    try:
+        settings = options.validated(traits.speech_parameters(voice.model), parameters or {})
+    except InvalidInput as wrong:
+        fields |= {name: list(sentences) for name, sentences in wrong.fields.items()}
+    if fields:
+        raise InvalidInput(fields=fields)
+    return SpeechOrder(
+        owner=owner,
+        voice=voice,
+        text=text,
+        audio_format=audio_format,
+        sample_rate=sample_rate,
+        options=settings,
+        characters=characters,
+    )
+
+
+def hold(order: SpeechOrder) -> None:
+    """Take what speaking uses up before it is used: a slot in the account's rate. Raises Busy."""
+    rate.wait(order.voice.account, "synthesis", per_second=order.voice.account.synthesis_rate)
+
+
+def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
+    """The row, before anything is sent. A streamed one is already in our hands; a background one waits for a worker."""
+    now = timezone.now()
+    ours: dict[str, Any] = {"state": State.QUEUED, "due_at": now}
+    if mode == Mode.STREAM:
+        # due_at: whoever finds this row with its lease run out knows that its process died.
+        ours = {
+            "state": State.RUNNING,
+            "due_at": now,
+            "lease_token": uuid.uuid4(),
+            "lease_until": now + LEASE,
+            "started_at": now,
+        }
+    return SynthesisJob.objects.create(
+        owner=order.owner,
+        voice=order.voice,
+        provider=order.voice.provider,
+        model=order.voice.model,
+        mode=mode,
+        text=order.text,
+        options=dict(order.options),
+        audio_format=order.audio_format,
+        sample_rate=order.sample_rate,
+        characters_expected=order.characters,
+        **ours,
+    )
+
+
+def cancel(job: SynthesisJob) -> None:
+    """Stop a job that waits or speaks. One that speaks stops at its next chunk; what was spoken is counted.
+
+    Raises WrongState when it has already ended.
+    """
+    kept = failures.kept(Cancelled())
+    event = JobEvent(row=job, kind="cancelled")
+    if move(
+        job, states={State.QUEUED}, event=event, state=State.CANCELLED, due_at=None, finished_at=timezone.now(), **kept
+    ):
+        return
+    running = SynthesisJob.objects.filter(pk=job.pk, state=State.RUNNING)
+    if not running.update(cancel_requested_at=timezone.now()):
+        raise WrongState(_("This has already ended; there is nothing left to cancel."))
+
+
+def retry(job: SynthesisJob) -> SynthesisJob:
+    """Speak the same text again, as a new job: the old one stays what it was. Raises as `check` does."""
+    if job.in_progress:
+        raise WrongState(_("This is still being spoken. Wait for it to end, or cancel it first."))
+    return submit(
+        check(
+            job.owner,
+            voice=job.voice,
+            text=job.text,
+            audio_format=job.audio_format,
+            sample_rate=job.sample_rate,
+            parameters=job.options,
+        )
+    )
+
+
+def delete(job: SynthesisJob) -> None:
+    """Erase the text and the audio; the count of characters stays, since they were paid. Raises WrongState while it runs."""
+    if job.in_progress:
+        raise WrongState(_("This is still being spoken. Cancel it first, then delete it."))
+    name, storage = job.audio.name, job.audio.storage
+    with transaction.atomic():
+        SynthesisJob.objects.filter(pk=job.pk).update(deleted_at=timezone.now(), text="", marks=[], audio="")
+        if name:
+            transaction.on_commit(lambda: storage.delete(name))
+
+
+def look_at(job: SynthesisJob) -> None:
+    """Somebody is waiting for this job: if its wake-up was lost or its process died, do not wait for the sweep."""
+    if SynthesisJob.objects.due().filter(pk=job.pk).exists() and cache.add(f"woken:{job.pk}", 1, 5):
+        wake(ADVANCE, job.pk, timeout=TASK_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageOfDay:
+    day: Any
+    provider: str
+    jobs: int
+    characters: int
+    seconds: float
+
+
+def usage(owner: AbstractUser, *, since: datetime) -> list[UsageOfDay]:
+    """What a person has used, by day and provider, newest first; characters as the provider counted them."""
+    rows = (
+        SynthesisJob.objects.filter(owner=owner, created_at__gte=since)
+        .annotate(day=TruncDate("created_at"))
+        .values("day", "provider")
+        .annotate(jobs=Count("pk"), spoken=Sum("characters"), heard=Sum("seconds"))
+        .order_by("-day", "provider")
+    )
+    return [
+        UsageOfDay(
+            day=row["day"],
+            provider=row["provider"],
+            jobs=row["jobs"],
+            characters=row["spoken"] or 0,
+            seconds=round(row["heard"] or 0.0, 1),
+        )
+        for row in rows
+    ]
+
+
+# --- what the worker does --------------------------------------------------------------------------------------------
+
+
+def advance(pk: uuid.UUID | str) -> None:
+    """Speak one waiting job to its end, or close the books of one whose process died."""
+    job = claim(SynthesisJob, pk, lease=LEASE)
+    if job is None:
+        return
+    if job.intent or job.mode == Mode.STREAM:
+        _end(job, State.CANCELLED if job.cancel_requested_at else State.FAILED, Interrupted())
+    elif not job.voice.is_ready:
+        _end(job, State.FAILED, VoiceNotReady())
+    else:
+        _speak_in_background(job)
+
+
+def sweep() -> None:
+    """Find what is due and wake it: the safety net under every lost wake-up."""
+    for pk in SynthesisJob.objects.due().order_by("due_at").values_list("pk", flat=True)[:500]:
+        wake(ADVANCE, pk, timeout=TASK_SECONDS)
+
+
+def _speak_in_background(job: SynthesisJob) -> None:
+    try:
+        rate.wait(job.voice.account, "synthesis", per_second=job.voice.account.synthesis_rate)
+    except Busy as busy:
+        write_back(job, attempts=max(job.attempts - 1, 0), due_at=timezone.now() + timedelta(seconds=busy.retry_after))
+        return
+    event = JobEvent(row=job, kind="started")
+    if not write_back(job, release=False, event=event, state=State.RUNNING, started_at=timezone.now()):
+        return
+    try:
+        stream = streaming.open_speech(job)
+    except (ProviderError, PortalError) as error:
+        _after_refusal(job, error)
+        return
+    try:
+        for _chunk in stream:
+            pass
+    except (ProviderError, PortalError) as error:
+        logger.info("synthesis job %s ended early: %s", job.pk, error)
+    finally:
+        stream.close(because=Interrupted())
+
+
+def _after_refusal(job: SynthesisJob, error: ProviderError | PortalError) -> None:
+    """Nothing was heard. Where waiting can help, the job goes back to the queue."""
+    if isinstance(error, RateLimited):
+        rate.hold_back(job.voice.account, "synthesis", seconds=error.retry_after or 2.0)
+    if isinstance(error, ProviderError) and error.retryable and job.attempts < BACKGROUND_ATTEMPTS:
+        pause = max(back_off(job.attempts), timedelta(seconds=error.retry_after or 0))
+        event = JobEvent(row=job, kind="trying_again", detail={"code": error.code})
+        due_at = timezone.now() + pause
+        write_back(job, event=event, state=State.QUEUED, intent="", due_at=due_at, **failures.kept(error))
+    else:
+        _end(job, State.CANCELLED if isinstance(error, Cancelled) else State.FAILED, error)
+
+
+def _end(job: SynthesisJob, state: SynthesisJob.State, error: ProviderError | PortalError) -> None:
+    event = JobEvent(row=job, kind=state.lower(), detail={"code": error.code})
+    write_back(
+        job, event=event, state=state, intent="", due_at=None, finished_at=timezone.now(), **failures.kept(error)
+    )

@@ -1,0 +1,215 @@
+"""A voice while it speaks: the first chunk before any header, then chunk by chunk, counted, timed, kept; settled exactly once.
+
+    record ─► open_speech (pulls the first audio, so that a refusal is an honest answer) ─► iterate ─► settle
+
+`SpeechStream` knows neither requests nor responses: a page, the API, a background job and an asynchronous relay all drive it.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.base import File
+from django.utils import timezone
+
+from synthesis import audio
+from synthesis.errors import Cancelled, ClientLeft, EmptySpeech
+from synthesis.models import JobEvent, SynthesisJob
+from voices import failures
+from voices.durable import declare_intent, renew, write_back
+from voices.errors import PortalError
+from voices.models import VoiceClone
+from voices.providers import ws
+from voices.providers.base import Audio, Done, Event, Mark, SpeechRequest, Usage
+from voices.providers.errors import ProviderError, StreamBroken
+
+logger = logging.getLogger(__name__)
+
+State = SynthesisJob.State
+
+# Longer than the longest silence that the driver allows between two frames (30 s), so that a live stream never loses it.
+LEASE = timedelta(seconds=45)
+RENEW_EVERY = 5.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has come out of the provider so far."""
+
+    started: float = field(default_factory=time.monotonic)
+    first_audio_ms: int | None = None
+    bytes: int = 0
+    characters: int = 0
+    request_id: str = ""
+    marks: list[dict[str, Any]] = field(default_factory=list)
+    ended: bool = False
+
+
+class SpeechStream:
+    """An iterator of audio chunks over a job whose lease is ours. Close it, whatever happens: that settles the job.
+
+    Iterating raises ProviderError when the provider fails, and PortalError when the job was cancelled meanwhile: the
+    transfer must then break, never end as if it were whole.
+    """
+
+    def __init__(self, job: SynthesisJob, events: Iterator[Event]) -> None:
+        self.job = job
+        self.tally = Tally()
+        self._events = events
+        self._settled = False
+        self._renewed = time.monotonic()
+        spool = Path(settings.DATA_DIR) / "spool"
+        spool.mkdir(exist_ok=True)
+        self._file = tempfile.NamedTemporaryFile(  # noqa: SIM115 — lives as long as the stream; closed in _settle
+            dir=spool, prefix=f"{job.pk}-", suffix=f".{audio.extension(job.audio_format)}", delete=False
+        )
+        self._first: bytes | None = None
+
+    def pull_first(self) -> None:
+        """Wait for the first audio. Raises what the provider answers instead; the job is then still its caller's to settle."""
+        self._first = next(self._chunks(), None)
+        if self._first is None:
+            raise EmptySpeech
+
+    def abandon(self) -> None:
+        """Let go without settling: nothing was heard, and who opened the stream decides what becomes of the job."""
+        self._settled = True
+        self._close_events()
+        self._file.close()
+        Path(self._file.name).unlink(missing_ok=True)
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._first is not None:
+            first, self._first = self._first, None
+            yield first
+        yield from self._chunks()
+        self._settle(State.SUCCESS)
+
+    def close(self, *, because: PortalError | None = None) -> None:
+        """Everything has been said, or it ends early: in either case the books are closed after this."""
+        if not self._settled:
+            error = because or ClientLeft()
+            self._settle(State.CANCELLED if isinstance(error, ClientLeft) else State.FAILED, error)
+
+    def _chunks(self) -> Iterator[bytes]:
+        try:
+            for event in self._events:
+                match event:
+                    case Audio(data):
+                        if data:
+                            yield self._take(data)
+                    case Mark(text, begin_ms, end_ms):
+                        self.tally.marks.append({"text": text, "begin_ms": begin_ms, "end_ms": end_ms})
+                    case Usage(characters):
+                        self.tally.characters = characters
+                    case Done(characters, request_id):
+                        self.tally.ended = True
+                        self.tally.request_id = request_id
+                        if characters is not None:
+                            self.tally.characters = characters
+            if not self.tally.ended:
+                raise StreamBroken("the provider's frames ended before its last word", provider=self.job.provider)
+        except (ProviderError, PortalError) as error:
+            if self.tally.bytes:
+                self._settle(State.CANCELLED if isinstance(error, Cancelled) else State.FAILED, error)
+            raise
+
+    def _take(self, data: bytes) -> bytes:
+        if self.tally.first_audio_ms is None:
+            self.tally.first_audio_ms = round((time.monotonic() - self.tally.started) * 1000)
+        self._file.write(data)
+        self.tally.bytes += len(data)
+        if time.monotonic() - self._renewed > RENEW_EVERY:
+            self._keep_lease()
+        return data
+
+    def _keep_lease(self) -> None:
+        self._renewed = time.monotonic()
+        if not renew(self.job, lease=LEASE):
+            raise Cancelled
+        if SynthesisJob.objects.filter(pk=self.job.pk, cancel_requested_at__isnull=False).exists():
+            raise Cancelled
+
+    def _close_events(self) -> None:
+        close: Callable[[], None] | None = getattr(self._events, "close", None)
+        if close is not None:
+            close()
+
+    def _settle(self, state: SynthesisJob.State, error: ProviderError | PortalError | None = None) -> None:
+        """Close the books, exactly once: characters as the provider counted them, the audio only if it is whole."""
+        if self._settled:
+            return
+        self._settled = True
+        self._close_events()
+        self._file.close()
+        path = Path(self._file.name)
+        columns: dict[str, Any] = {}
+        try:
+            if state == State.SUCCESS:
+                columns = self._stored(path)
+            written = write_back(
+                self.job,
+                event=JobEvent(row=self.job, kind=state.lower(), detail={"characters": self.tally.characters}),
+                state=state,
+                intent="",
+                due_at=None,
+                finished_at=timezone.now(),
+                characters=self.tally.characters,
+                first_audio_ms=self.tally.first_audio_ms,
+                **(failures.kept(error) if error else failures.CLEARED),
+                **({"provider_request_id": self.tally.request_id} if self.tally.request_id else {}),
+                **columns,
+            )
+            if not written:
+                logger.warning("synthesis job %s was settled by somebody else", self.job.pk)
+                if "audio" in columns:
+                    self.job.audio.storage.delete(columns["audio"])
+            elif self.tally.bytes:
+                VoiceClone.objects.filter(pk=self.job.voice_id).update(spoken_at=timezone.now())
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _stored(self, path: Path) -> dict[str, Any]:
+        facts = audio.finish(path, self.job.audio_format, sample_rate=self.job.sample_rate)
+        with path.open("rb") as spoken:
+            field_file = self.job.audio
+            field_file.save(path.name, File(spoken), save=False)
+        return {
+            "audio": field_file.name,
+            "audio_bytes": facts.bytes,
+            "seconds": facts.seconds,
+            "marks": self.tally.marks,
+        }
+
+
+def open_speech(job: SynthesisJob) -> SpeechStream:
+    """Send the job's text to its provider and wait for the first audio. The intent is committed before anything leaves.
+
+    Raises ProviderError or PortalError when nothing was heard; the job is then still the caller's to settle.
+    """
+    speech = job.voice.account.client().speech
+    if speech is None or not declare_intent(job, "synthesize"):
+        raise Cancelled
+    request = SpeechRequest(
+        remote_id=job.voice.remote_id,
+        model=job.model,
+        text=job.text,
+        audio_format=job.audio_format,
+        sample_rate=job.sample_rate,
+        options=job.options,
+    )
+    stream = SpeechStream(job, ws.speak(speech, request))
+    try:
+        stream.pull_first()
+    except BaseException:
+        stream.abandon()
+        raise
+    return stream

@@ -1,0 +1,22 @@
+"""Wake-ups: load nothing, decide nothing, call the service. Queued by dotted name, with ids only."""
+
+from __future__ import annotations
+
+from synthesis import services
+from voices import services as voices
+from voices.durable import beat
+
+
+def advance_job(pk: str) -> None:
+    services.advance(pk)
+
+
+def sweep() -> None:
+    """What the one schedule runs each minute. That it runs is also the proof that the queue works end to end."""
+    beat("default")
+    voices.sweep()
+    services.sweep()
+
+
+def heartbeat() -> None:
+    beat("default")

@@ -1,0 +1,68 @@
+"""How a recording is taken in: the original and what the provider gets are kept as files, its consent beside it as a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from django.core.files.base import File
+
+from voices.consent import VERSION, Consent
+from voices.models import VoiceClone, VoiceConsent, VoiceSample
+from voices.samples import Inspection
+
+
+@contextmanager
+def kept_only_on_success() -> Iterator[list[VoiceSample]]:
+    """Files are no part of a transaction: those of the samples listed here are removed again when the block raises."""
+    kept: list[VoiceSample] = []
+    try:
+        yield kept
+    except BaseException:
+        for sample in kept:
+            for file in (sample.original, sample.prepared):
+                if file:
+                    file.storage.delete(file.name)
+        raise
+
+
+def keep(
+    voice: VoiceClone,
+    *,
+    recording: IO[bytes] | File[Any],
+    inspection: Inspection,
+    consent: Consent,
+    kept: list[VoiceSample],
+) -> VoiceSample:
+    """Store an inspected recording and the consent given for it."""
+    sample = VoiceSample(
+        voice=voice,
+        filename=inspection.filename[:200],
+        size=inspection.size,
+        sha256=inspection.sha256,
+        container=inspection.container,
+        seconds=inspection.seconds,
+        sample_rate=inspection.sample_rate,
+        channels=inspection.channels,
+        measurements=inspection.measurements,
+        findings=[finding.code for finding in inspection.findings],
+    )
+    kept.append(sample)
+    recording.seek(0)
+    sample.original.save(f"original.{inspection.extension}", File(recording), save=False)
+    with inspection.prepared.open("rb") as prepared:
+        sample.prepared.save("prepared.wav", File(prepared), save=False)
+    sample.save()
+    VoiceConsent.objects.create(
+        user=voice.owner,
+        voice=voice,
+        sample=sample,
+        statement=consent.statement,
+        version=VERSION,
+        language=consent.language,
+        channel=consent.channel,
+        address=consent.address,
+        user_agent=consent.user_agent,
+    )
+    return sample
