@@ -1,0 +1,27 @@
+from tests.cast import (
+    alice,
+    alice_api,
+    alice_client,
+    charlie,
+    charlie_api,
+    charlie_client,
+    dana,
+    dana_client,
+    nobody_api,
+    visitor,
+)
+from tests.surroundings import _surroundings
+
+__all__ = [
+    "_surroundings",
+    "alice",
+    "alice_api",
+    "alice_client",
+    "charlie",
+    "charlie_api",
+    "charlie_client",
+    "dana",
+    "dana_client",
+    "nobody_api",
+    "visitor",
+]
