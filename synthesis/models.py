@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from voices.durable import DurableQuerySet, DurableRow, EventRow
-from voices.models import VoiceClone, provider_choices
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser
+from voices.models import Owner, VoiceClone, provider_choices
 
 
 class JobQuerySet(DurableQuerySet["SynthesisJob"]):
-    def visible_to(self, user: AbstractUser) -> JobQuerySet:
+    def visible_to(self, user: Owner) -> JobQuerySet:
         return self.filter(owner=user, deleted_at__isnull=True)
 
 

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.cache import cache
 from django.db import transaction
@@ -26,12 +26,9 @@ from synthesis.streaming import LEASE, SpeechStream
 from voices import failures, options, rate
 from voices.durable import back_off, claim, move, wake, write_back
 from voices.errors import Busy, InvalidInput, NotSupported, PortalError, VoiceNotReady, WrongState
-from voices.models import VoiceClone
+from voices.models import Owner, VoiceClone
 from voices.providers.base import OptionValue
 from voices.providers.errors import ProviderError, RateLimited
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +43,7 @@ BACKGROUND_ATTEMPTS = 5
 class SpeechOrder:
     """A checked wish: this voice can say this text like this."""
 
-    owner: AbstractUser
+    owner: Owner
     voice: VoiceClone
     text: str
     audio_format: str
@@ -81,7 +78,7 @@ def submit(order: SpeechOrder) -> SynthesisJob:
 
 
 def check(
-    owner: AbstractUser,
+    owner: Owner,
     *,
     voice: VoiceClone,
     text: str,
@@ -234,7 +231,7 @@ class UsageOfDay:
     seconds: float
 
 
-def usage(owner: AbstractUser, *, since: datetime) -> list[UsageOfDay]:
+def usage(owner: Owner, *, since: datetime) -> list[UsageOfDay]:
     """What a person has used, by day and provider, newest first; characters as the provider counted them."""
     rows = (
         SynthesisJob.objects.filter(owner=owner, created_at__gte=since)

@@ -151,10 +151,12 @@ class SpeechStream:
         self._close_events()
         self._file.close()
         path = Path(self._file.name)
-        columns: dict[str, Any] = {}
+        columns = failures.kept(error) if error else dict(failures.CLEARED)
+        if self.tally.request_id:
+            columns["provider_request_id"] = self.tally.request_id
         try:
             if state == State.SUCCESS:
-                columns = self._stored(path)
+                columns |= self._stored(path)
             written = write_back(
                 self.job,
                 event=JobEvent(row=self.job, kind=state.lower(), detail={"characters": self.tally.characters}),
@@ -164,8 +166,6 @@ class SpeechStream:
                 finished_at=timezone.now(),
                 characters=self.tally.characters,
                 first_audio_ms=self.tally.first_audio_ms,
-                **(failures.kept(error) if error else failures.CLEARED),
-                **({"provider_request_id": self.tally.request_id} if self.tally.request_id else {}),
                 **columns,
             )
             if not written:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 from voices.errors import PortalError
 from voices.providers.errors import ProviderError
 
-CLEARED = {
+CLEARED: dict[str, Any] = {
     "error_code": "",
     "error_sentence": "",
     "error_detail": "",

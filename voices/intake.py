@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
 
-from django.core.files.base import File
+from django.core.files.base import ContentFile, File
 
 from voices.consent import VERSION, Consent
 from voices.models import VoiceClone, VoiceConsent, VoiceSample
 from voices.samples import Inspection
+
+# FFmpeg's names for a container, where they are not what people call such a file.
+EXTENSIONS = {"matroska": "webm", "mov": "m4a"}
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def kept_only_on_success() -> Iterator[list[VoiceSample]]:
     except BaseException:
         for sample in kept:
             for file in (sample.original, sample.prepared):
-                if file:
+                if file.name:
                     file.storage.delete(file.name)
         raise
 
@@ -30,7 +32,7 @@ def kept_only_on_success() -> Iterator[list[VoiceSample]]:
 def keep(
     voice: VoiceClone,
     *,
-    recording: IO[bytes] | File[Any],
+    recording: File[bytes],
     inspection: Inspection,
     consent: Consent,
     kept: list[VoiceSample],
@@ -45,14 +47,15 @@ def keep(
         seconds=inspection.seconds,
         sample_rate=inspection.sample_rate,
         channels=inspection.channels,
-        measurements=inspection.measurements,
-        findings=[finding.code for finding in inspection.findings],
+        measurements=dict(inspection.measurements),
+        findings=[finding.as_json() for finding in inspection.findings],
     )
     kept.append(sample)
     recording.seek(0)
-    sample.original.save(f"original.{inspection.extension}", File(recording), save=False)
-    with inspection.prepared.open("rb") as prepared:
-        sample.prepared.save("prepared.wav", File(prepared), save=False)
+    sample.original.save(
+        f"original.{EXTENSIONS.get(inspection.container, inspection.container)}", recording, save=False
+    )
+    sample.prepared.save("prepared.wav", ContentFile(inspection.prepared), save=False)
     sample.save()
     VoiceConsent.objects.create(
         user=voice.owner,

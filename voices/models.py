@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.db import models
@@ -15,9 +15,6 @@ from voices.encryption import EncryptedJSONField
 from voices.providers import registry
 from voices.providers.base import Account, Provider, Traits
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser
-
 __all__ = [
     "ProviderAccount",
     "QueueHeartbeat",
@@ -27,6 +24,9 @@ __all__ = [
     "VoiceEvent",
     "VoiceSample",
 ]
+
+# The site's user model: this floor knows only that somebody owns a voice.
+Owner: TypeAlias = Any
 
 TAG_ALPHABET = string.ascii_lowercase + string.digits
 
@@ -83,7 +83,7 @@ class ProviderAccount(models.Model):
 
 
 class VoiceQuerySet(DurableQuerySet["VoiceClone"]):
-    def visible_to(self, user: AbstractUser) -> VoiceQuerySet:
+    def visible_to(self, user: Owner) -> VoiceQuerySet:
         """A person's own voices; one that has been deleted is gone for them too."""
         return self.filter(owner=user).exclude(state=VoiceClone.State.DELETED)
 

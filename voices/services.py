@@ -12,7 +12,7 @@ import logging
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any
 
 from django.core.cache import cache
 from django.core.files.base import File
@@ -21,18 +21,14 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from voices import consent as consents
 from voices import failures, intake, options, quota, rate, samples
 from voices.consent import Consent
 from voices.durable import back_off, claim, declare_intent, give_back, move, wake, write_back
-from voices.errors import Busy, InvalidInput, NotSupported, PortalError, WrongState
-from voices.models import ProviderAccount, VoiceClone, VoiceEvent, new_tag
+from voices.errors import Busy, ConsentMissing, InvalidInput, NotSupported, PortalError, WrongState
+from voices.models import Owner, ProviderAccount, VoiceClone, VoiceEvent, new_tag
 from voices.providers import registry
 from voices.providers.base import RemoteState, RemoteVoice, VoiceOrder
 from voices.providers.errors import OutcomeUnknown, ProviderError, RateLimited, VoiceNotFound
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +46,13 @@ POLL_BATCH = 200
 
 
 def create_voice(
-    owner: AbstractUser,
+    owner: Owner,
     *,
     name: str,
     provider: str,
     model: str,
     language: str,
-    recording: BinaryIO | File[Any],
+    recording: File[bytes],
     filename: str,
     consent: Consent,
     enrollment: Mapping[str, Any] | None = None,
@@ -72,25 +68,25 @@ def create_voice(
     chosen = options.valid_model(traits, model)
     options.valid_language(chosen, language)
     settings = options.validated(traits.enrollment_parameters(model), enrollment or {})
-    with samples.inspect(recording, rules=traits.sample, filename=filename) as inspection:
-        samples.refuse(inspection)
-        with intake.kept_only_on_success() as kept, transaction.atomic():
-            account = quota.hold_slot(provider)
-            voice = VoiceClone.objects.create(
-                owner=owner,
-                account=account,
-                provider=provider,
-                name=name,
-                language=language,
-                model=model,
-                options=settings,
-                holds_slot=True,
-                due_at=timezone.now(),
-                deadline=timezone.now() + timedelta(seconds=traits.training_deadline_seconds),
-            )
-            intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept)
-            VoiceEvent.objects.create(row=voice, kind="created", to_state=State.INIT)
-            wake(ADVANCE, voice.pk)
+    inspection = samples.inspect(recording, rules=traits.sample, filename=filename)
+    samples.refuse(inspection)
+    with intake.kept_only_on_success() as kept, transaction.atomic():
+        account = quota.hold_slot(provider)
+        voice = VoiceClone.objects.create(
+            owner=owner,
+            account=account,
+            provider=provider,
+            name=name,
+            language=language,
+            model=model,
+            options=settings,
+            holds_slot=True,
+            due_at=timezone.now(),
+            deadline=timezone.now() + timedelta(seconds=traits.training_deadline_seconds),
+        )
+        intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept)
+        VoiceEvent.objects.create(row=voice, kind="created", to_state=State.INIT)
+        wake(ADVANCE, voice.pk)
     return voice
 
 
@@ -104,7 +100,7 @@ def rename(voice: VoiceClone, *, name: str) -> None:
 def retrain(
     voice: VoiceClone,
     *,
-    recording: BinaryIO | File[Any] | None = None,
+    recording: File[bytes] | None = None,
     filename: str = "",
     consent: Consent | None = None,
 ) -> None:
@@ -128,12 +124,12 @@ def retrain(
             _start_over(voice)
         return
     if consent is None:
-        raise consents.ConsentMissing
-    with samples.inspect(recording, rules=traits.sample, filename=filename) as inspection:
-        samples.refuse(inspection)
-        with intake.kept_only_on_success() as kept, transaction.atomic():
-            intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept)
-            _start_over(voice)
+        raise ConsentMissing
+    inspection = samples.inspect(recording, rules=traits.sample, filename=filename)
+    samples.refuse(inspection)
+    with intake.kept_only_on_success() as kept, transaction.atomic():
+        intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept)
+        _start_over(voice)
 
 
 def request_delete(voice: VoiceClone) -> None:
@@ -158,9 +154,16 @@ def look_at(voice: VoiceClone) -> None:
         wake(ADVANCE, voice.pk)
 
 
+def doubt(voice: VoiceClone) -> None:
+    """The provider would not speak with this voice: ask it whether the voice still stands."""
+    if VoiceClone.objects.filter(pk=voice.pk, state=State.SUCCESS, due_at__isnull=True).update(due_at=timezone.now()):
+        wake(ADVANCE, voice.pk)
+
+
 def poll_now(voice: VoiceClone) -> None:
-    """An operator wants the next step now, whatever was planned."""
-    if VoiceClone.objects.filter(pk=voice.pk, state__in=VoiceClone.IN_PROGRESS).update(due_at=timezone.now()):
+    """An operator wants to know now, whatever was planned. A ready voice is asked about again."""
+    states = (*VoiceClone.IN_PROGRESS, State.SUCCESS)
+    if VoiceClone.objects.filter(pk=voice.pk, state__in=states).update(due_at=timezone.now()):
         wake(ADVANCE, voice.pk)
 
 
@@ -179,6 +182,7 @@ def advance(pk: uuid.UUID | str) -> None:
     step = {
         State.INIT: _train,
         State.TRAINING: _poll,
+        State.SUCCESS: _recheck,
         State.UNKNOWN: _look_for,
         State.DELETING: _delete,
     }.get(State(voice.state))
@@ -205,7 +209,7 @@ def _train(voice: VoiceClone) -> None:
         return
     sample = voice.sample
     if sample is None or not sample.consents.exists():
-        _fail(voice, consents.ConsentMissing())
+        _fail(voice, ConsentMissing())
         return
     order = VoiceOrder(
         tag=voice.tag,
@@ -286,6 +290,20 @@ def _apply(voice: VoiceClone, remote: RemoteVoice | None) -> None:
             due_at=now + back_off(voice.attempts),
             **failures.CLEARED,
         )
+
+
+def _recheck(voice: VoiceClone) -> None:
+    if not _may_call(voice):
+        return
+    try:
+        remote = voice.account.client().cloning.statuses([voice.remote_id]).get(voice.remote_id)
+    except ProviderError as error:
+        _write_or_give_back(voice, due_at=timezone.now() + _pause(voice, error))
+        return
+    if remote is not None and remote.state in (RemoteState.GONE, RemoteState.FAILED):
+        _apply(voice, remote)
+    else:
+        _write_or_give_back(voice, polled_at=timezone.now(), due_at=None, attempts=0)
 
 
 def _look_for(voice: VoiceClone) -> None:
@@ -487,7 +505,7 @@ def _pause(voice: VoiceClone, error: ProviderError) -> timedelta:
 
 
 def _write_or_give_back(
-    voice: VoiceClone, *, keep: Mapping[str, Any] | None = None, event: VoiceEvent | None = None, **fields: Any
+    voice: VoiceClone, *, event: VoiceEvent | None = None, keep: Mapping[str, Any] | None = None, **fields: Any
 ) -> bool:
     """Write a step's result; when the voice was moved meanwhile, leave only what must not be lost and step back."""
     if write_back(voice, event=event, **fields):
