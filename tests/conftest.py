@@ -10,6 +10,8 @@ from tests.cast import (
     nobody_api,
     visitor,
 )
+from tests.sample_server import samples
+from tests.sandbox_server import sandbox, sandbox_server
 from tests.surroundings import _surroundings
 
 __all__ = [
@@ -23,5 +25,8 @@ __all__ = [
     "dana",
     "dana_client",
     "nobody_api",
+    "samples",
+    "sandbox",
+    "sandbox_server",
     "visitor",
 ]

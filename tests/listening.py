@@ -35,7 +35,7 @@ class Heard:
 
 
 def listen(audio: bytes, *, format: str = "", rate: int = 0) -> Heard:
-    """Decode any container FFmpeg knows; or 16-bit little-endian mono without a header: format "pcm", and give its `rate`."""
+    """Decode any container FFmpeg knows; for headerless 16-bit little-endian mono say format "pcm" and its `rate`."""
     if format == "pcm":
         samples, rate = np.frombuffer(audio[: len(audio) // 2 * 2], dtype="<i2").astype(np.float32) / 32768.0, rate
     else:

@@ -1,0 +1,75 @@
+"""What can be set about a sandbox: one frozen value, replaced as a whole when a test changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+DEFAULT_PORT = 8100
+
+ALIYUN_KEYS: Mapping[str, str] = {
+    "sk-sandbox-aliyun-1": "aliyun-1",
+    "sk-sandbox-aliyun-2": "aliyun-2",
+}
+"""API key -> main account. Fixed, printed by `manage.py sandbox`, worth nothing anywhere else."""
+
+
+@dataclass(frozen=True)
+class Options:
+    data_dir: Path
+    port: int = DEFAULT_PORT
+    """0 takes a free one."""
+    train_seconds: float = 4.0
+    """From create_voice to OK. With 0 a voice is OK when create_voice answers."""
+    first_audio_seconds: float = 0.2
+    """From the first complete sentence to its first audio; 0 is as fast as possible."""
+    speed: float = 6.0
+    """Seconds of audio sent per second after that; 0 is as fast as possible."""
+    idle_seconds: float = 23.0
+    """Without client data and without audio, and between two texts, before a task fails."""
+    between_tasks_seconds: float = 60.0
+    """Before an idle connection is closed."""
+    enrollment_rate: int = 10
+    """Enrollment calls per second and account; 0 is no limit."""
+    synthesis_rate: int = 3
+    """Tasks per second and account; 0 is no limit."""
+    quota: int = 1000
+    """Voices per account."""
+    fetch_seconds: float = 10.0
+    """Longest time to download a sample."""
+    profile: Literal["current", "legacy"] = "current"
+    """Which of the HTTP statuses that the vendor's pages contradict each other on: 400/500, or 415/416/430/500."""
+    accept_data_uri: bool = False
+    """Whether `url` may be a Base64 data URI (vendor's guide of October 2026 only)."""
+    aliyun_keys: Mapping[str, str] = field(default_factory=lambda: dict(ALIYUN_KEYS))
+
+
+CHANGEABLE = (
+    "train_seconds",
+    "first_audio_seconds",
+    "speed",
+    "idle_seconds",
+    "between_tasks_seconds",
+    "enrollment_rate",
+    "synthesis_rate",
+    "quota",
+    "fetch_seconds",
+    "profile",
+    "accept_data_uri",
+)
+"""Options that can be changed while the sandbox runs."""
+
+
+def for_tests(data_dir: Path) -> Options:
+    """No waiting, no rate limits, a free port."""
+    return Options(
+        data_dir=data_dir,
+        port=0,
+        train_seconds=0,
+        first_audio_seconds=0,
+        speed=0,
+        enrollment_rate=0,
+        synthesis_rate=0,
+    )
