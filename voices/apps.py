@@ -1,7 +1,13 @@
 from django.apps import AppConfig
+from django.core.checks import register
 from django.utils.translation import gettext_lazy as _
+
+from voices.checks import sample_url_seconds
 
 
 class VoicesConfig(AppConfig):
     name = "voices"
     verbose_name = _("Voices")
+
+    def ready(self) -> None:
+        register(sample_url_seconds)
