@@ -164,7 +164,7 @@ def translated(
             f"The credentials of the {provider} account hold characters that no key has. Enter them again."
         ) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        detail = redact(f"{type(error).__name__}: {error}")
+        detail = redact(f"{type(error).__name__}: {_cause(error)}")
         if not left(error):
             raise Unreachable(detail, provider=provider) from None
         if effect:
@@ -188,6 +188,12 @@ def _has_left(body: _Outgoing | None, error: Exception) -> bool:
     reason = getattr(error.args[0], "reason", None) if error.args else None
     never_connected = isinstance(reason, urllib3.exceptions.NewConnectionError)
     return not (never_connected or isinstance(error, requests.exceptions.ConnectTimeout))
+
+
+def _cause(error: Exception) -> object:
+    # The outermost text quotes the path and its query; the reason inside does not.
+    said = error.args[0] if error.args else ""
+    return getattr(said, "reason", None) or said
 
 
 def _retry_after(response: requests.Response) -> float | None:

@@ -104,11 +104,12 @@ class CosyVoiceTask:
         yield self._frame("run-task", {}, parameters=self._parameters)
 
     def receive(self, frame: str | bytes) -> Iterator[Event]:
+        speaking = self._started
         if isinstance(frame, bytes):
             yield self._audio(frame)
         else:
             yield from self._event(frame)
-        yield from self._text(1)
+        yield from self._text(1 if speaking else PIECES_AHEAD)
 
     def connection_lost(self, reason: str) -> ProviderError:
         return StreamBroken(reason, provider=SLUG, request_id=self.request_id, retryable=not self._audio_heard)
@@ -134,7 +135,6 @@ class CosyVoiceTask:
             raise self._failed(header)
         if event == "task-started":
             self._started = True
-            yield from self._text(PIECES_AHEAD)
         yield from self._marks(_mapping(_mapping(payload.get("output")).get("sentence")))
         yield from self._usage(_mapping(payload.get("usage")))
         if event == "task-finished":
