@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from django.core.cache import cache
 from django.utils import translation
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 
 @pytest.fixture(autouse=True)
-def _surroundings(settings: SettingsWrapper, tmp_path: Path) -> Iterator[None]:
+def _surroundings(settings: Settings, tmp_path: Path) -> Iterator[None]:
     settings.DATA_DIR = tmp_path
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.STORAGES = {
