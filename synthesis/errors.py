@@ -30,3 +30,19 @@ class Cancelled(PortalError):
 class EmptySpeech(PortalError):
     code = "no_audio"
     default_sentence = _("The provider returned no sound for this text. Please check that it holds words to be spoken.")
+
+
+class UnreadableAudio(PortalError):
+    """What the provider sent is not the audio that was asked for; `detail` says what it is, for the operator."""
+
+    code = "unreadable_audio"
+    default_sentence = _(
+        "The provider sent something that is not a sound file. Please try again; if it happens again, choose another format."
+    )
+
+    def __init__(self, *, detail: str) -> None:
+        super().__init__()
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.detail
