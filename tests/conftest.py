@@ -10,21 +10,28 @@ from tests.cast import (
     nobody_api,
     visitor,
 )
+from tests.portal import _listener, aliyun_account, public_address
 from tests.sample_server import samples
 from tests.sandbox_server import sandbox, sandbox_server
+from tests.studio import order_voice, ready_voice
 from tests.surroundings import _surroundings
 
 __all__ = [
+    "_listener",
     "_surroundings",
     "alice",
     "alice_api",
     "alice_client",
+    "aliyun_account",
     "charlie",
     "charlie_api",
     "charlie_client",
     "dana",
     "dana_client",
     "nobody_api",
+    "order_voice",
+    "public_address",
+    "ready_voice",
     "samples",
     "sandbox",
     "sandbox_server",

@@ -1,0 +1,83 @@
+"""The portal between its sandbox and its people: an account to speak through, and an address the sandbox can fetch samples from."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.servers.basehttp import ThreadedWSGIServer
+from django.db import connections
+from django.test.testcases import QuietWSGIRequestHandler
+from pytest_django import Settings
+
+from voiceclone_site.sandbox.remote import Sandbox
+from voices.models import ProviderAccount
+
+UNHURRIED = 1000.0
+"""Calls a second that no test reaches, so that none waits for a slot."""
+
+
+@pytest.fixture
+def aliyun_account(db: None, sandbox: Sandbox) -> ProviderAccount:
+    """The sandbox's first Aliyun account, open, with room and rates for everything."""
+    return aliyun_account_at(sandbox)
+
+
+def aliyun_account_at(
+    sandbox: Sandbox, *, api_key: str = "sk-sandbox-aliyun-1", name: str = "sandbox"
+) -> ProviderAccount:
+    return ProviderAccount.objects.create(
+        provider="aliyun",
+        name=name,
+        origin=ProviderAccount.Origin.SANDBOX,
+        credentials={"api_key": api_key},
+        endpoints={"http": sandbox.aliyun_http, "websocket": sandbox.aliyun_websocket},
+        voice_cap=1000,
+        enrollment_rate=UNHURRIED,
+        synthesis_rate=UNHURRIED,
+    )
+
+
+@pytest.fixture(scope="session")
+def _listener() -> Iterator[_OnTheTestsConnection]:
+    server = _OnTheTestsConnection(("127.0.0.1", 0), QuietWSGIRequestHandler)
+    server.daemon_threads = True
+    server.set_app(WSGIHandler())
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="portal", daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def public_address(db: None, settings: Settings, _listener: _OnTheTestsConnection) -> Iterator[str]:
+    """The portal listens here and sees the test's own rows, uncommitted ones too; PUBLIC_BASE_URL says so.
+
+    For one conversation at a time, such as the sandbox fetching a sample while the test waits for it. A test that streams
+    or asks in parallel needs `live_server`.
+    """
+    address = f"http://127.0.0.1:{_listener.server_port}"
+    settings.PUBLIC_BASE_URL = address
+    connection = connections["default"]
+    connection.inc_thread_sharing()
+    _listener.shared = {"default": connection}
+    yield address
+    _listener.shared = {}
+    connection.dec_thread_sharing()
+
+
+class _OnTheTestsConnection(ThreadedWSGIServer):
+    shared: dict[str, Any] = {}
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        for alias, connection in self.shared.items():
+            connections[alias] = connection
+        super().process_request_thread(request, client_address)
+
+    def _close_connections(self) -> None:
+        """They are the test's, which goes on after this request."""
