@@ -210,10 +210,9 @@ def delete(job: SynthesisJob) -> None:
     if job.in_progress:
         raise WrongState(_("This is still being spoken. Cancel it first, then delete it."))
     name, storage = job.audio.name, job.audio.storage
-    with transaction.atomic():
-        SynthesisJob.objects.filter(pk=job.pk).update(deleted_at=timezone.now(), text="", marks=[], audio="")
-        if name:
-            transaction.on_commit(lambda: storage.delete(name))
+    SynthesisJob.objects.filter(pk=job.pk).update(deleted_at=timezone.now(), text="", marks=[], audio="")
+    if name:
+        storage.delete(name)
 
 
 def look_at(job: SynthesisJob) -> None:

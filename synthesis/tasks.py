@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from synthesis import services
-from voices import services as voices
+from voices import advancing as voices
 from voices.durable import beat
 
 

@@ -18,6 +18,7 @@ __all__ = ["openapi"]  # drf-spectacular finds an extension once its module has 
 api_docs = csp_update({"style-src": [UNSAFE_INLINE]})(SpectacularSwaggerSplitView.as_view(url_name="schema"))
 
 urlpatterns = [
+    path("samples/", include("voices.sample_urls")),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("admin/", admin.site.urls),

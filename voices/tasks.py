@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from voices import services
+from voices import advancing
 
 
 def advance_voice(pk: str) -> None:
-    services.advance(pk)
+    advancing.advance(pk)
