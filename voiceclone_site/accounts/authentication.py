@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.utils import translation
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
@@ -16,7 +16,7 @@ class TokenAuthentication(BaseAuthentication):
     """`request.user` is the token's owner, `request.auth` the ApiToken. Without the header the next authentication is asked."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
-        word, _, text = get_authorization_header(request).decode("latin-1").partition(" ")
+        word, _, text = request.headers.get("Authorization", "").partition(" ")
         if word.lower() != "bearer":
             return None
         return owner_of(text.strip())

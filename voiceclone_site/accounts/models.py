@@ -22,11 +22,16 @@ def languages() -> list[tuple[str, Any]]:
 class UserManager(BaseUserManager["User"]):
     use_in_migrations = True
 
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """Small letters throughout: nobody remembers how they typed theirs, and no provider of mail tells them apart."""
+        return super().normalize_email(email).strip().lower()
+
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
         """Raises ValueError without an e-mail address. Without a password nobody can log in until one is set."""
         if not email:
             raise ValueError("A user needs an e-mail address.")
-        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user = self.model(email=self.normalize_email(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -36,7 +41,7 @@ class UserManager(BaseUserManager["User"]):
 
     def get_by_natural_key(self, username: str | None) -> User:
         """By e-mail, however its letters were typed. Raises User.DoesNotExist."""
-        return self.get(email=(username or "").strip().lower())
+        return self.get(email=self.normalize_email(username))
 
 
 class User(AbstractUser):

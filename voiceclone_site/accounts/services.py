@@ -1,10 +1,12 @@
-"""API tokens: issued, shown once, checked at every call, revoked."""
+"""API tokens: issued, shown once, checked at every call, revoked. And the address that somebody logs in with."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from allauth.account.models import EmailAddress
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -88,3 +90,22 @@ def _note_use(row: ApiToken) -> None:
         return
     ApiToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lte=stale), pk=row.pk).update(last_used_at=now)
     row.last_used_at = now
+
+
+def settle_address(user: User, *, verified: bool = False) -> None:
+    """The user's address is the one they log in with, for allauth too, which keeps rows of its own.
+
+    Somebody who was not made by signing up has no such row, and allauth 65.21.1 then takes their only address for one that they
+    are changing to: the next change erases it (observed 2026-11-23). An address that an operator replaced no longer opens the door.
+    """
+    rows = EmailAddress.objects.filter(user=user)
+    if rows.filter(email=user.email, primary=True).exists():
+        return
+    with transaction.atomic():
+        rows.filter(primary=True).delete()
+        EmailAddress.objects.update_or_create(
+            user=user,
+            email=user.email,
+            defaults={"primary": True},
+            create_defaults={"primary": True, "verified": verified},
+        )

@@ -7,12 +7,12 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from voiceclone_site.accounts.models import User
+from voiceclone_site.accounts.services import settle_address
 
 DEMO = "demo@voiceclone.local"
 OPERATOR = "admin@voiceclone.local"
@@ -45,7 +45,7 @@ def first_login(email: str, *, name: str, operator: bool) -> str | None:
     password = readable_password()
     create = User.objects.create_superuser if operator else User.objects.create_user
     user = create(email, password, display_name=name)
-    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    settle_address(user, verified=True)
     return password
 
 
