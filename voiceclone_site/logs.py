@@ -13,8 +13,8 @@ SECRETS = [
     # our own tokens, whole or cut; the prefix stays, it leads to the row
     (re.compile(r"\b(vcp_[0-9A-Za-z]{8})_[0-9A-Za-z]+"), rf"\1_{HIDDEN}"),
     (re.compile(r"\b(bearer|basic|token)[ ]+(?!realm)[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
-    # Qiniu signs as "Qiniu <access key>:<signature>", iFlytek and the S3 family in one long header
-    (re.compile(r"\b(Qiniu|QBox) [\w-]+:[\w=-]+"), rf"\1 {HIDDEN}"),
+    # some providers sign as "Name <access key>:<signature>", others in one long header
+    (re.compile(r"\b([A-Z]\w+) [\w-]{16,}:[\w=-]{16,}"), rf"\1 {HIDDEN}"),
     (re.compile(r"\bsk-[\w-]{6,}"), f"sk-{HIDDEN}"),
     # name=value, "name": "value", name: value — in a URL, a header, JSON or a dict
     (
