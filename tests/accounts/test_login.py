@@ -171,17 +171,34 @@ def test_it_changes_a_password_only_for_who_knows_the_old_one(alice: User, alice
     assert alice.check_password(NEW_PASSWORD)
 
 
-def test_it_changes_the_address_once_the_new_one_is_confirmed(alice: User, visitor: Client) -> None:
+def test_it_moves_to_another_address(alice: User, visitor: Client) -> None:
     log_in(visitor)
     visitor.post("/accounts/email/", {"email": "alice@new.example", "action_add": ""})
-    alice.refresh_from_db()
-    assert alice.email == "alice@example.com"
-    assert "waiting for you to confirm" in visitor.get("/accounts/email/").content.decode()
+    assert log_in(Client(headers=ENGLISH)).status_code == 302
     visitor.post(link_in(mail.outbox[-1].body), {"next": "/account/"})
+    visitor.post("/accounts/email/", {"email": "alice@new.example", "action_primary": ""})
+    visitor.post("/accounts/email/", {"email": "alice@example.com", "action_remove": ""})
     alice.refresh_from_db()
     assert alice.email == "alice@new.example"
     assert log_in(Client(headers=ENGLISH)).status_code == 200
     assert log_in(Client(headers=ENGLISH), email="alice@new.example").status_code == 302
+
+
+def test_it_never_takes_the_only_address_away(alice: User, visitor: Client) -> None:
+    log_in(visitor)
+    visitor.post("/accounts/email/", {"email": "alice@example.com", "action_remove": ""})
+    alice.refresh_from_db()
+    assert alice.email == "alice@example.com"
+    assert log_in(Client(headers=ENGLISH)).status_code == 302
+
+
+def test_it_gives_nobody_an_address_of_somebody_else(alice: User, charlie: User, visitor: Client) -> None:
+    log_in(visitor, email="charlie@example.com")
+    page = visitor.post("/accounts/email/", {"email": "Alice@example.com", "action_add": ""}).content.decode()
+    assert "already registered with this email address" in page
+    visitor.post("/accounts/email/", {"email": "alice@example.com", "action_primary": ""})
+    charlie.refresh_from_db()
+    assert charlie.email == "charlie@example.com"
 
 
 def test_it_writes_letters_in_the_language_of_the_reader(visitor: Client) -> None:

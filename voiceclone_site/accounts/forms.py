@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from allauth.account.adapter import get_adapter
+from allauth.account.forms import AddEmailForm
+from allauth.account.internal.userkit import filter_users_by_email
 from django import forms
 from django.conf import settings
 from django.utils import timezone
@@ -45,3 +48,12 @@ class TokenForm(forms.Form):
     def expires_at(self) -> datetime | None:
         days = self.cleaned_data["lifetime"]
         return timezone.now() + timedelta(days=int(days)) if days else None
+
+
+class AddressForm(AddEmailForm):  # type: ignore[misc]
+    def clean_email(self) -> str:
+        """allauth would take somebody else's address, and fail on our unique column once it becomes the one to log in with."""
+        email: str = super().clean_email()
+        if any(user.pk != self.user.pk for user in filter_users_by_email(email)):
+            raise get_adapter().validation_error("email_taken")
+        return email

@@ -95,8 +95,8 @@ def _note_use(row: ApiToken) -> None:
 def settle_address(user: User, *, verified: bool = False) -> None:
     """The user's address is the one they log in with, for allauth too, which keeps rows of its own.
 
-    Somebody who was not made by signing up has no such row, and allauth 65.21.1 then takes their only address for one that they
-    are changing to: the next change erases it (observed 2026-11-23). An address that an operator replaced no longer opens the door.
+    Somebody who was not made by signing up has no such row, and allauth would treat their only address as one that may be removed.
+    An address that an operator replaced no longer opens the door.
     """
     rows = EmailAddress.objects.filter(user=user)
     if rows.filter(email=user.email, primary=True).exists():
