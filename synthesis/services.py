@@ -24,11 +24,12 @@ from synthesis.errors import Cancelled, Interrupted
 from synthesis.models import JobEvent, SynthesisJob
 from synthesis.streaming import LEASE, SpeechStream
 from voices import failures, options, rate
+from voices import services as voices
 from voices.durable import back_off, claim, move, wake, write_back
 from voices.errors import Busy, InvalidInput, NotSupported, PortalError, VoiceNotReady, WrongState
 from voices.models import Owner, VoiceClone
 from voices.providers.base import OptionValue
-from voices.providers.errors import ProviderError, RateLimited
+from voices.providers.errors import ProviderError, RateLimited, VoiceNotFound, VoiceNotUsable
 
 logger = logging.getLogger(__name__)
 
@@ -314,3 +315,5 @@ def _end(job: SynthesisJob, state: SynthesisJob.State, error: ProviderError | Po
     write_back(
         job, event=event, state=state, intent="", due_at=None, finished_at=timezone.now(), **failures.kept(error)
     )
+    if isinstance(error, VoiceNotUsable | VoiceNotFound):
+        voices.doubt(job.voice)

@@ -21,7 +21,7 @@ from django.core.files.base import File
 from django.utils import timezone
 
 from synthesis import audio
-from synthesis.errors import Cancelled, ClientLeft, EmptySpeech
+from synthesis.errors import Cancelled, ClientLeft, EmptySpeech, UnreadableAudio
 from synthesis.models import JobEvent, SynthesisJob
 from voices import failures
 from voices.durable import declare_intent, renew, write_back
@@ -144,38 +144,47 @@ class SpeechStream:
             close()
 
     def _settle(self, state: SynthesisJob.State, error: ProviderError | PortalError | None = None) -> None:
-        """Close the books, exactly once: characters as the provider counted them, the audio only if it is whole."""
+        """Close the books, exactly once: characters as the provider counted them, the audio only if it is whole.
+
+        Raises UnreadableAudio when what was spoken turns out to be no audio of its format; the job has then failed.
+        """
         if self._settled:
             return
         self._settled = True
         self._close_events()
         self._file.close()
         path = Path(self._file.name)
-        columns = failures.kept(error) if error else dict(failures.CLEARED)
-        if self.tally.request_id:
-            columns["provider_request_id"] = self.tally.request_id
         try:
             if state == State.SUCCESS:
-                columns |= self._stored(path)
-            written = write_back(
-                self.job,
-                event=JobEvent(row=self.job, kind=state.lower(), detail={"characters": self.tally.characters}),
-                state=state,
-                intent="",
-                due_at=None,
-                finished_at=timezone.now(),
-                characters=self.tally.characters,
-                first_audio_ms=self.tally.first_audio_ms,
-                **columns,
-            )
-            if not written:
-                logger.warning("synthesis job %s was settled by somebody else", self.job.pk)
-                if "audio" in columns:
-                    self.job.audio.storage.delete(columns["audio"])
-            elif self.tally.bytes:
-                VoiceClone.objects.filter(pk=self.job.voice_id).update(spoken_at=timezone.now())
+                self._write(state, failures.CLEARED | self._stored(path))
+            else:
+                self._write(state, failures.kept(error) if error else failures.CLEARED)
+        except UnreadableAudio as broken:
+            self._write(State.FAILED, failures.kept(broken))
+            raise
         finally:
             path.unlink(missing_ok=True)
+
+    def _write(self, state: SynthesisJob.State, columns: dict[str, Any]) -> None:
+        if self.tally.request_id:
+            columns = columns | {"provider_request_id": self.tally.request_id}
+        written = write_back(
+            self.job,
+            event=JobEvent(row=self.job, kind=state.lower(), detail={"characters": self.tally.characters}),
+            state=state,
+            intent="",
+            due_at=None,
+            finished_at=timezone.now(),
+            characters=self.tally.characters,
+            first_audio_ms=self.tally.first_audio_ms,
+            **columns,
+        )
+        if written:
+            VoiceClone.objects.filter(pk=self.job.voice_id).update(spoken_at=timezone.now())
+            return
+        logger.warning("synthesis job %s was settled by somebody else", self.job.pk)
+        if "audio" in columns:
+            self.job.audio.storage.delete(columns["audio"])
 
     def _stored(self, path: Path) -> dict[str, Any]:
         facts = audio.finish(path, self.job.audio_format, sample_rate=self.job.sample_rate)

@@ -14,6 +14,11 @@ from django.db import models
 class EncryptedJSONField(models.TextField):  # type: ignore[type-arg]  # Django has no subscript at run time
     """Holds any JSON value. The newest key of ENCRYPTION_KEYS encrypts, all decrypt."""
 
+    if TYPE_CHECKING:  # django-stubs takes a text column to hold text
+        _pyi_private_set_type: Any
+        _pyi_private_get_type: Any
+        _pyi_lookup_exact_type: Any
+
     def from_db_value(self, value: str | None, *_args: object) -> Any:
         return None if value is None else json.loads(decrypt(value))
 
