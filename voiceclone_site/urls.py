@@ -10,6 +10,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from voiceclone_site import health
 from voiceclone_site.accounts import openapi
+from voiceclone_site.accounts.api import MeView
 from voiceclone_site.accounts.language import set_language
 
 __all__ = ["openapi"]  # drf-spectacular finds an extension once its module has been imported
@@ -25,6 +26,9 @@ urlpatterns = [
     path("account/", include("voiceclone_site.accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("language/", set_language, name="set_language"),
+    path("api/v1/", include("voices.api_urls")),
+    path("api/v1/", include("synthesis.api_urls")),
+    path("api/v1/me", MeView.as_view(), name="api_me"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", api_docs, name="api_docs"),
 ]
