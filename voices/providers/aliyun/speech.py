@@ -51,6 +51,8 @@ class AliyunSpeech:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    open_timeout: float = 10.0
+    frame_timeout: float = 30.0
 
     def connection(self) -> SpeechConnection:
         return SpeechConnection(
@@ -58,6 +60,8 @@ class AliyunSpeech:
             provider=SLUG,
             url=self.url,
             headers=self.headers,
+            open_timeout=self.open_timeout,
+            frame_timeout=self.frame_timeout,
             reuse_seconds=REUSE_SECONDS,
         )
 
