@@ -82,7 +82,7 @@ def violations(sources: Mapping[str, str]) -> list[str]:
     imports = [found for module, text in sources.items() for found in _imports(module, text, known=sources.keys())]
     return [
         *_upward(imports),
-        *_inside_functions(imports),
+        *_inside_functions([found for found in imports if "django.setup()" not in sources[found.module]]),
         *_second_users(imports),
         *_providers_that_see_the_site(imports),
         *_out_of_order(imports),
@@ -109,6 +109,7 @@ def _sideways(found: Import) -> bool:
 
 
 def _inside_functions(imports: list[Import]) -> Iterator[str]:
+    # A program that starts Django itself is not asked: before it has, there are no models to import.
     for found in imports:
         if found.inside_function and _first(found.target) in PACKAGES:
             yield f"{found} inside a function: move it to the top, or what needs it to another floor"
@@ -261,7 +262,8 @@ def _dotted(path: Path) -> str:
 
 
 def test_the_house_keeps_its_floors() -> None:
-    assert violations(tree()) == []
+    found = violations(tree())
+    assert not found, "\n" + "\n".join(found)
 
 
 def test_no_template_and_no_script_names_a_provider() -> None:
@@ -295,6 +297,7 @@ SOUND = {
     "synthesis.services": "import av\ndef f():\n    import numpy\nfrom voices.services import create",
     "voiceclone_site.settings": "PROVIDERS = {'aliyun': {}}",
     "voiceclone_site.errors": "from synthesis import services\nfrom voices.errors import PortalError",
+    "voiceclone_site.start": "import django\ndef main():\n    django.setup()\n    from voices import models",
     "voiceclone_site.sandbox": "",
     "voiceclone_site.sandbox.server": "from .aliyun import routes\nimport aiohttp",
     "voiceclone_site.sandbox.aliyun": "",
