@@ -1,4 +1,4 @@
-"""Who may import whom, and who may know a provider by name. The floors are drawn in docs/decisions.
+"""Who may import whom, and who may know a provider by name.
 
     voiceclone_site  ->  synthesis  ->  voices  ->  voices.providers  ->  requests, websocket
 

@@ -427,6 +427,13 @@ def test_a_connection_that_the_provider_closed_while_it_waited_is_replaced(
         assert isinstance(speak(stage, voice)[-1], Done)
 
 
+def test_a_request_refused_before_asking_costs_no_connection(stage: Stage, sandbox: Sandbox, voice: str) -> None:
+    speak(stage, voice)
+    refusal(lambda: speak(stage, voice, options={"no_such_thing": 1}), stage)
+    speak(stage, voice)
+    assert len(sandbox.ledger.calls("handshake")) == 1
+
+
 SCRIPTS: dict[str, Callable[[Peer], None]] = {
     "invalid JSON": lambda peer: peer.send_text("{"),
     "binary before task-started": lambda peer: peer.send_binary(b"someone else's"),

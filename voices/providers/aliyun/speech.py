@@ -272,11 +272,14 @@ def pieces(text: str, *, limit: int) -> list[str]:
 
     A longer sentence is cut at its commas and spaces, and failing those, anywhere.
     """
-    packed = [""]
+    packed, counted = [""], 0
     for part in _parts(text, limit=limit):
-        if packed[-1] and count_characters(packed[-1]) + count_characters(part) > limit:
+        count = count_characters(part)
+        if packed[-1] and counted + count > limit:
             packed.append("")
+            counted = 0
         packed[-1] += part
+        counted += count
     return packed
 
 
