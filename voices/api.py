@@ -41,16 +41,6 @@ from voices.uploads import was_too_large
 
 API = VoiceConsent.Channel.API
 
-SAMPLE_TYPES = {
-    "wav": "audio/wav",
-    "mp3": "audio/mpeg",
-    "m4a": "audio/mp4",
-    "webm": "audio/webm",
-    "ogg": "audio/ogg",
-    "flac": "audio/flac",
-    "aac": "audio/aac",
-}
-
 
 class WhateverIsAccepted(DefaultContentNegotiation):
     """For audio: `Accept: audio/mpeg` asks for the sound, and whoever gets an error instead gets it in JSON."""
@@ -236,7 +226,7 @@ class VoiceSampleView(APIView):
         sample = find_voice(request, pk).sample
         if sample is None:
             raise Http404
-        return serve(request, sample.original, SAMPLE_TYPES[sample.container], filename=sample.filename)
+        return serve(request, sample.original, sample.content_type, filename=sample.filename)
 
 
 class ProvidersView(APIView):

@@ -174,6 +174,17 @@ def sample_path(sample: VoiceSample, filename: str) -> str:
     return f"samples/{sample.voice_id}/{secrets.token_hex(16)}.{filename.rsplit('.', 1)[-1]}"
 
 
+CONTENT_TYPES = {
+    "wav": "audio/wav",
+    "mp3": "audio/mpeg",
+    "m4a": "audio/mp4",
+    "webm": "audio/webm",
+    "ogg": "audio/ogg",
+    "flac": "audio/flac",
+    "aac": "audio/aac",
+}
+
+
 class VoiceSample(models.Model):
     """A recording: the original as it came, and what was made of it for the provider."""
 
@@ -198,6 +209,11 @@ class VoiceSample(models.Model):
 
     def __str__(self) -> str:
         return self.filename or f"{self.seconds:.1f} s"
+
+    @property
+    def content_type(self) -> str:
+        """Of the original, for an HTTP answer."""
+        return CONTENT_TYPES[self.container]
 
 
 class VoiceConsent(models.Model):

@@ -17,7 +17,7 @@ from voices import failures
 from voices.durable import DurableRow
 from voices.errors import InvalidInput
 from voices.models import VoiceClone, VoiceEvent, VoiceSample, provider_choices
-from voices.verdict import Finding
+from voices.narration import findings, what_happened
 
 Body = TypeVar("Body", bound=serializers.Serializer[Any])
 
@@ -164,7 +164,7 @@ class SampleSerializer(serializers.ModelSerializer[VoiceSample]):
         ]
 
     def get_findings(self, sample: VoiceSample) -> list[str]:
-        return [str(Finding.from_json(stored).sentence) for stored in sample.findings]
+        return [str(finding.sentence) for finding in findings(sample)]
 
 
 class VoiceSerializer(serializers.ModelSerializer[VoiceClone]):
@@ -208,9 +208,14 @@ class VoiceSerializer(serializers.ModelSerializer[VoiceClone]):
 
 
 class VoiceEventSerializer(serializers.ModelSerializer[VoiceEvent]):
+    message = serializers.SerializerMethodField(help_text="For people, in your language.")
+
     class Meta:
         model = VoiceEvent
-        fields = ["at", "kind", "from_state", "to_state", "detail"]
+        fields = ["at", "kind", "message", "from_state", "to_state", "detail"]
+
+    def get_message(self, event: VoiceEvent) -> str:
+        return str(what_happened(event))
 
 
 class ChoiceSerializer(serializers.Serializer[Any]):
