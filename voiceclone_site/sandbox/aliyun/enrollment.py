@@ -59,7 +59,7 @@ async def handle(request: web.Request) -> web.StreamResponse:
         account=account,
         operation=action,
         direction="out",
-        status=answer.status,
+        status=0 if fault and fault.how in ("drop", "reset") else answer.status,
         body=_parsed(shown or "") or shown,
         fault=fault.how if fault else "",
     )

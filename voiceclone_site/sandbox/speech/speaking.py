@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -36,6 +38,7 @@ _LANGUAGES = {
     "id": "id",
     "vi": "vi",
 }
+_TRAILING = re.compile(r"\W+\Z")
 _SCRIPTS = (
     ("ja", re.compile(r"[\u3040-\u30ff]")),
     ("zh", re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")),
@@ -138,16 +141,16 @@ def _levelled(samples: NDArray[np.float32], *, gain: float) -> NDArray[np.float3
 
 def _timed(words: tuple[espeak.Word, ...], reading: Reading, *, milliseconds: int) -> tuple[TimedWord, ...]:
     """espeak-ng's word starts, carried back to the text as given; what was read as one thing stays one word."""
+    heard = [word for word in words if 0 <= word.start < len(reading.origins)]
     timed: list[TimedWord] = []
-    for word in words:
-        if not 0 <= word.start < len(reading.origins):
-            continue
-        start = reading.origins[word.start][0]
-        end = reading.origins[min(word.end, len(reading.origins)) - 1][1]
+    for word, following in itertools.zip_longest(heard, heard[1:]):
+        # Of a phrase in its dictionary (一起) espeak-ng reports the first character only: take in what follows.
+        phrase = reading.text[word.start : following.start if following else None]
+        last = word.start + max(len(_TRAILING.sub("", phrase)), 1) - 1
+        start, end = reading.origins[word.start][0], reading.origins[last][1]
         if timed and start < timed[-1].end:
             continue
         if timed:
-            last = timed[-1]
-            timed[-1] = TimedWord(last.start, last.end, last.begin_ms, word.begin_ms)
+            timed[-1] = dataclasses.replace(timed[-1], end_ms=word.begin_ms)
         timed.append(TimedWord(start, end, word.begin_ms, milliseconds))
     return tuple(timed)
