@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework import exceptions as drf
 from rest_framework.test import APIClient
 
@@ -198,3 +198,14 @@ def test_it_answers_a_host_it_does_not_know(db: None) -> None:
 def test_it_names_only_errors_that_exist() -> None:
     drawn = set(re.findall(r"(?:├──|└──) (\w+)", inspect.getdoc(provider) or ""))
     assert drawn == {error.__name__ for error in tree_of(provider.ProviderError)[1:]}
+
+
+def test_it_shows_the_page_of_a_failure_even_where_static_files_were_never_collected(settings: Settings) -> None:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+    }
+    probe.raising.append(lambda: ZeroDivisionError("hunter2"))
+    answer = Client(raise_request_exception=False, headers=ENGLISH).get("/probe/page")
+    assert answer.status_code == 500
+    assert "Something went wrong on our side." in answer.content.decode()
