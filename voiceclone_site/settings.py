@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+from whitenoise.compress import Compressor
 
 from voiceclone_site.secrets_on_disk import kept_secret, refuse_weak
 
@@ -61,6 +62,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "voiceclone_site.accounts",
     "voiceclone_site.sandbox",
+    "voiceclone_site.supervisor",
     "voices",
     "synthesis",
 ]
@@ -81,6 +83,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "voiceclone_site.refusals.RefusalMiddleware",
 ]
 
 ROOT_URLCONF = "voiceclone_site.urls"
@@ -233,6 +236,8 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a directory that is not there
+# Source maps are asked for by nobody but a debugger, and take longer to compress than all the rest.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 STATICFILES_DIRS = [BASE_DIR / "voiceclone_site" / "static"]
 MEDIA_ROOT = DATA_DIR / "media"
 STORAGES = {

@@ -1,0 +1,36 @@
+"""gunicorn's settings (`gunicorn --config voiceclone_site/supervisor/web.py`)."""
+
+from __future__ import annotations
+
+import os
+
+wsgi_app = "voiceclone_site.wsgi:application"
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+
+# One process: SQLite has one writer, and a stream holds a thread, not a core. gthread sends each chunk as it comes; an
+# asynchronous worker holds a synchronous stream back until its end (measured with uvicorn).
+workers = 1
+worker_class = "gthread"
+threads = int(os.environ.get("THREADS", "32"))
+
+# Of the process, not of a request: a stream may last as long as it likes.
+timeout = 60
+graceful_timeout = 10
+keepalive = 15
+
+control_socket_disable = True
+
+access_log_format = '%(h)s "%(r)s" %(s)s %(B)s bytes %(M)s ms'
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    # Samples are fetched by signed addresses, and passwords reset by secret ones.
+    "filters": {"redact": {"()": "voiceclone_site.logs.RedactSecrets"}},
+    "formatters": {"line": {"()": "voiceclone_site.logs.LineFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {
+        "gunicorn.error": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        "gunicorn.access": {"handlers": ["console"], "level": "INFO", "propagate": False},
+    },
+}
