@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from voiceclone_site import health
+from voiceclone_site import health, home
 from voiceclone_site.accounts import openapi
 from voiceclone_site.accounts.api import MeView
 from voiceclone_site.accounts.language import set_language
@@ -19,6 +19,10 @@ __all__ = ["openapi"]  # drf-spectacular finds an extension once its module has 
 api_docs = csp_update({"style-src": [UNSAFE_INLINE]})(SpectacularSwaggerSplitView.as_view(url_name="schema"))
 
 urlpatterns = [
+    path("", home.landing, name="landing"),
+    path("dashboard/", home.dashboard, name="dashboard"),
+    path("voices/", include("voices.urls")),
+    path("", include("synthesis.urls")),
     path("samples/", include("voices.sample_urls")),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
