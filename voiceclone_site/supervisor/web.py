@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Mapping
+
+
+def is_worth_a_line(record: logging.LogRecord) -> bool:
+    """The supervisor asks every ten seconds whether all is well; only when it is not does that need a line."""
+    asked = record.args if isinstance(record.args, Mapping) else {}
+    return not (asked.get("U") in {"/livez", "/readyz"} and asked.get("s") == "200")
+
 
 wsgi_app = "voiceclone_site.wsgi:application"
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
@@ -25,12 +34,20 @@ logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
     # Samples are fetched by signed addresses, and passwords reset by secret ones.
-    "filters": {"redact": {"()": "voiceclone_site.logs.RedactSecrets"}},
+    "filters": {
+        "redact": {"()": "voiceclone_site.logs.RedactSecrets"},
+        "worth a line": {"()": lambda: is_worth_a_line},
+    },
     "formatters": {"line": {"()": "voiceclone_site.logs.LineFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         "gunicorn.error": {"handlers": ["console"], "level": "INFO", "propagate": False},
-        "gunicorn.access": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        "gunicorn.access": {
+            "handlers": ["console"],
+            "filters": ["worth a line"],
+            "level": "INFO",
+            "propagate": False,
+        },
     },
 }
