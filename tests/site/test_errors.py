@@ -3,6 +3,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,7 +79,7 @@ def test_it_gives_every_refusal_of_our_own_a_status(error: type[Exception]) -> N
         (lambda: provider.RateLimited(provider="acme", retry_after=2.2), 429, "rate_limited"),
         (lambda: provider.Unreachable(provider="acme"), 503, "provider_unreachable"),
         (lambda: provider.OutcomeUnknown(provider="acme"), 502, "outcome_unknown"),
-        (lambda: provider.SlotsExhausted(provider="acme"), 409, "slots_exhausted"),
+        (lambda: provider.SlotsExhausted(provider="acme"), 429, "slots_exhausted"),
         (lambda: provider.TextRejected(provider="acme"), 422, "text_rejected"),
         (lambda: provider.ConfigurationError("set ACME_KEY=s3cret"), 500, "configuration"),
         (lambda: portal.VoiceNotReady(), 409, "voice_not_ready"),
@@ -195,7 +196,16 @@ def test_it_answers_a_host_it_does_not_know(db: None) -> None:
     assert "cannot be read" in answer.content.decode()
 
 
-def test_it_names_only_errors_that_exist() -> None:
+def test_it_documents_each_error_with_the_status_it_has() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "errors.md").read_text()
+    documented = {(code, int(status)) for status, code in re.findall(r"^\| (\d{3}) \| `(\w+)` \|", page, re.MULTILINE)}
+    ours = tree_of(provider.ProviderError, portal.PortalError)
+    # NotLetIn is never raised itself
+    known = {(getattr(error, "code", ""), status_of(error)) for error in ours} - {("not_authenticated", 401)}
+    assert known - documented == set()
+
+
+def test_it_draws_every_provider_error_in_the_docstring() -> None:
     drawn = set(re.findall(r"(?:├──|└──) (\w+)", inspect.getdoc(provider) or ""))
     assert drawn == {error.__name__ for error in tree_of(provider.ProviderError)[1:]}
 
