@@ -13,7 +13,6 @@ from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
-from whitenoise.compress import Compressor
 
 from voiceclone_site.secrets_on_disk import kept_secret, refuse_weak
 
@@ -236,14 +235,12 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a directory that is not there
-# Source maps are asked for by nobody but a debugger, and take longer to compress than all the rest.
-WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 STATICFILES_DIRS = [BASE_DIR / "voiceclone_site" / "static"]
 MEDIA_ROOT = DATA_DIR / "media"
 STORAGES = {
     # Recordings are personal data: nothing in here has an address of its own; signed, expiring URLs hand out one object.
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MEDIA_ROOT}},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "voiceclone_site.static_files.GzippedStaticFiles"},
 }
 FILE_UPLOAD_HANDLERS = ["voices.uploads.BoundedUploadHandler"]
 MAX_SAMPLE_BYTES = env.int("MAX_SAMPLE_BYTES", default=25 * 1024 * 1024)

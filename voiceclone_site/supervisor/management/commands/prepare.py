@@ -37,13 +37,11 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(known))
 
     def collect_static(self) -> None:
-        """Gathering and compressing takes some 20 s, so it is done only when a file has changed."""
+        """Done only when a file has changed: a start should take seconds."""
         stamp = Path(settings.STATIC_ROOT) / ".collected"
         now = fingerprint()
         if stamp.exists() and stamp.read_text() == now:
             return
-        self.stderr.write("Preparing static files (only when they have changed; half a minute) ...")
-        self.stderr.flush()
         call_command("collectstatic", verbosity=0, interactive=False, clear=True, ignore_patterns=LEFT_OUT)
         stamp.write_text(now)
 
