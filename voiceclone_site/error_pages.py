@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template import loader
 from django.templatetags.static import static
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from voiceclone_site.errors import Problem, body_of, not_found
@@ -14,6 +15,8 @@ from voices.providers.errors import Act
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    # A request that names a host we are not has not come as far as LanguageMiddleware.
+    translation.activate(translation.get_language_from_request(request))
     sentence = _("This request cannot be read. Please check its form.")
     return _bare(request, Problem(status=400, code="bad_request", message=sentence))
 

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404
 from django.test import Client
+from django.utils import translation
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework import exceptions as drf
 from rest_framework.test import APIClient
@@ -191,9 +192,11 @@ def test_it_explains_a_form_that_is_too_old(db: None) -> None:
 
 
 def test_it_answers_a_host_it_does_not_know(db: None) -> None:
+    translation.activate("zh-hans")
     answer = Client(headers=ENGLISH).get("/accounts/login/", headers={"host": "evil.example"})
     assert answer.status_code == 400
     assert "cannot be read" in answer.content.decode()
+    assert '<html lang="en">' in answer.content.decode()
 
 
 def test_it_documents_each_error_with_the_status_it_has() -> None:
