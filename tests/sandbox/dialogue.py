@@ -98,6 +98,8 @@ def dialogue(sandbox: Sandbox, key: str = ALIYUN_KEY, path: str = "") -> Iterato
         yield Dialogue(socket)
     finally:
         socket.close()
+        # After the server's close frame websocket-client takes close() for done, and leaves the socket open.
+        socket.shutdown()
 
 
 def spoken(sandbox: Sandbox, *, model: str, voice: str, text: str, **parameters: Any) -> Heard:
