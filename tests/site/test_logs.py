@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
 from collections.abc import Iterator
@@ -47,6 +48,8 @@ def log() -> Iterator[StringIO]:
         ("GET /accounts/password/reset/key/4-d2n0ab-0f3c/ 200", "d2n0ab-0f3c"),
         ("GET /accounts/confirm-email/MQ:1abc:sig/ 200", "1abc:sig"),
     ],
+    # signatures differ from process to process, and pytest-xdist wants the names of tests not to
+    ids=itertools.count(),
 )
 def test_it_hides_a_secret_wherever_it_stands(log: StringIO, line: str, secret: str) -> None:
     logging.getLogger("anything").warning("%s", line)
