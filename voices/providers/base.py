@@ -175,7 +175,10 @@ class RemoteVoice:
 
 
 class Cloning(Protocol):
-    """Every method may raise `ProviderError`. None retries: who called decides, knowing what it costs."""
+    """Every method may raise `ProviderError`. None retries: who called decides, knowing what it costs.
+
+    What the provider's Traits say that it cannot do raises InvalidRequest.
+    """
 
     def create(self, order: VoiceOrder) -> RemoteVoice:
         """Takes a voice slot. Raises OutcomeUnknown when the slot may have been taken without an answer."""
