@@ -133,6 +133,7 @@ class VoiceClone(DurableRow):
         ordering = ["-created_at", "-id"]
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="voice_owner_newest"),
+            models.Index(fields=["-created_at", "-id"], name="voice_newest"),
             models.Index(
                 fields=["account", "state", "due_at"],
                 name="voice_account_due",
