@@ -99,7 +99,7 @@ def dialogue(sandbox: Sandbox, key: str = ALIYUN_KEY, path: str = "") -> Iterato
     finally:
         socket.close()
         # After the server's close frame websocket-client takes close() for done, and leaves the socket open.
-        socket.shutdown()
+        socket.shutdown()  # type: ignore[no-untyped-call]
 
 
 def spoken(sandbox: Sandbox, *, model: str, voice: str, text: str, **parameters: Any) -> Heard:

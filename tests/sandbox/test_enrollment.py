@@ -235,7 +235,17 @@ def test_it_lets_nobody_in_without_a_key(sandbox: Sandbox, header: str) -> None:
     assert (refused.status_code, code_of(refused)) == (401, "InvalidApiKey")
 
 
-@pytest.mark.parametrize("host", ["sandbox.example", "10.0.0.7:8100", "127.0.0.1.evil.example"])
-def test_it_answers_only_under_the_name_of_this_machine(sandbox: Sandbox, host: str) -> None:
-    answer = requests.get(f"{sandbox.origin}/_sandbox/health", headers={"Host": host}, timeout=5)
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Host": "sandbox.example"},
+        {"Host": "10.0.0.7:8100"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+    ],
+    ids=str,
+)
+def test_it_answers_only_this_machine_under_its_own_name(sandbox: Sandbox, header: dict[str, str]) -> None:
+    answer = requests.get(f"{sandbox.origin}/_sandbox/health", headers=header, timeout=5)
     assert answer.status_code == 403

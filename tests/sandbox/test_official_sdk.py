@@ -1,5 +1,8 @@
 """The referee: Aliyun's own SDK, unmodified, against the sandbox."""
 
+# The SDK's own annotations are partly missing and partly wrong (list_voices says list[str] and gives dicts).
+# mypy: disable-error-code="no-untyped-call, call-overload"
+
 from __future__ import annotations
 
 import gc
@@ -50,7 +53,8 @@ def _refused_sockets_collected() -> Iterator[None]:
     yield
     for thread in set(threading.enumerate()) - before:
         if "run_forever" in thread.name:
-            thread.join(LONGEST_MS / 1000)
+            # A thread that stays has closed its socket itself, and sleeps in a select of ten seconds.
+            thread.join(0.5)
     gc.collect()
 
 

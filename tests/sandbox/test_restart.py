@@ -79,7 +79,7 @@ def test_it_says_so_when_the_port_is_taken(tmp_path: Path, sandbox: Sandbox) -> 
 def _start(home: Path, data_dir: Path) -> tuple[subprocess.Popen[str], Sandbox, str]:
     """`manage.py sandbox` in a process of its own; what it said when it was ready."""
     command = ["manage.py", "sandbox", "--port", "0", "--data-dir", str(data_dir), "--train-seconds", "1"]
-    process = subprocess.Popen(  # noqa: S603  our own command
+    process = subprocess.Popen(
         [sys.executable, *command],
         cwd=Path(__file__).parents[2],
         env={**os.environ, "DATA_DIR": str(home)},

@@ -82,9 +82,9 @@ def test_it_speaks_to_several_callers_at_once_without_mixing_them_up() -> None:
     assert again == pytest.approx(lengths, abs=0.05)
 
 
-@pytest.mark.parametrize("text", ["", "……", "🙂"])
+@pytest.mark.parametrize("text", ["", "……", "？！"])
 def test_it_says_nothing_when_there_is_nothing_to_say(text: str) -> None:
-    assert said(MAN, text).seconds < 1.5
+    assert said(MAN, text).seconds == 0
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ class Spoken:
 
 # espeak-ng keeps some state from one voice to the next: seeds and flutter pinned, one phoneme still comes out in one of
 # two ways (measured 2026-11-23; neither priming nor espeak_Initialize resets it). Equal requests must sound equal.
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=128)
 def speak(text: str, *, voice: VoicePrint, manner: Manner) -> Spoken:
     """Say one sentence. Text that holds nothing to say gives no samples."""
     language = _language(text, hint=manner.language)
