@@ -94,7 +94,8 @@ def history(request: HttpRequest) -> HttpResponse:
 @require_safe
 def job(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     found = _mine(request, pk)
-    return render(request, "synthesis/job.html", {"job": found, "whole": True})
+    settings = [(each, found.options[each.name]) for each in found.voice.traits.speech if each.name in found.options]
+    return render(request, "synthesis/job.html", {"job": found, "whole": True, "settings": settings})
 
 
 @never_cache

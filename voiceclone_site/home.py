@@ -40,8 +40,13 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "any_voice": bool(states),
         "characters": sum(day.characters for day in used),
         "spoken_jobs": sum(day.jobs for day in used),
-        "spoken_minutes": sum(day.seconds for day in used) / 60,
+        "spoken_length": _minutes(sum(day.seconds for day in used)),
         "voices": list(voices[:RECENT]),
         "jobs": list(SynthesisJob.objects.visible_to(request.user).select_related("voice")[:RECENT]),
     }
     return render(request, "dashboard.html", context)
+
+
+def _minutes(seconds: float) -> str:
+    """As players show it: 83 seconds are 1:23."""
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02}"

@@ -71,7 +71,7 @@ REFUSED: Mapping[str, _StrPromise] = {
     "too_little_speech": _(
         "Only {seconds} s of speech were found, and at least {minimum} s are needed. Read on without long pauses."
     ),
-    "clipped": _(
+    "clipped": _(  # xgettext:no-python-format
         "The recording is overdriven: {percent} % of it is cut off at full level. Turn the microphone down or move away, "
         "and record again."
     ),
@@ -90,7 +90,7 @@ WARNED: Mapping[str, _StrPromise] = {
     ),
     "longer_than_advised": _("The recording lasts {seconds} s. More than {high} s rarely make the voice better."),
     "quiet": _("The voice is rather quiet ({level} dBFS). It will be amplified, and the background noise with it."),
-    "slightly_clipped": _(
+    "slightly_clipped": _(  # xgettext:no-python-format
         "The recording is overdriven in places ({percent} %). Turned down a little it would sound cleaner."
     ),
     "slightly_noisy": _(

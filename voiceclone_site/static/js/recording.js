@@ -1,12 +1,13 @@
 // A recording, made here or chosen as a file: heard, measured and judged roughly before anything is sent.
 // Whatever it comes from, it ends up in the form's own file input, so that sending it needs no script of its own.
 
-import { draw, peaksOf } from "./wave.js";
+import { draw, Peaks } from "./wave.js";
 import { fill } from "./words.js";
 
 const TYPES = ["audio/webm;codecs=opus", "audio/mp4", "audio/ogg;codecs=opus"];
 const QUIET = -42; // dBFS of a reading voice, by ear at an arm's length from a laptop
 const LOUD = -3; // dBFS of the peak
+const SILENT = 0.002; // of full scale
 
 export function mountRecording(root) {
   if (root.dataset.mounted) return;
@@ -73,23 +74,25 @@ export function mountRecording(root) {
     const canvas = find("wave");
     try {
       const audio = await new OfflineAudioContext(1, 1, 16000).decodeAudioData(await file.arrayBuffer());
-      const peaks = peaksOf(audio.getChannelData(0), audio.sampleRate);
+      const peaks = new Peaks(audio.sampleRate).add(audio.getChannelData(0));
       canvas.hidden = false;
       draw(canvas, peaks);
-      say(audio.duration);
+      say(audio.duration, Math.max(...peaks));
     } catch {
       canvas.hidden = true;
       find("verdict").textContent = words.wordsUnknown;
     }
   }
 
-  function say(length) {
+  function say(length, peak) {
     const { shortest, longest, low, high } = rules();
     const figures = { seconds: length.toFixed(1), shortest, longest: Math.floor(longest), low, high };
-    const kind = length < shortest ? "TooShort" : length > longest ? "TooLong" : length <= high + 1 && length >= low ? "Good" : "Fair";
+    const fits = length >= low && length <= high + 1;
+    const kind =
+      peak < SILENT ? "Silent" : length < shortest ? "TooShort" : length > longest ? "TooLong" : fits ? "Good" : "Fair";
     const verdict = find("verdict");
     verdict.textContent = fill(words[`words${kind}`], figures);
-    verdict.classList.toggle("text-danger", kind.startsWith("Too"));
+    verdict.classList.toggle("text-danger", kind !== "Good" && kind !== "Fair");
   }
 
   find("again").addEventListener("click", () => {

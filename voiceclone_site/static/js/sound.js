@@ -3,7 +3,7 @@
 // A sink has push(bytes), end(), stop(), and figures in seconds: received(), played(); `peaks`; `onfirst(lead)` is called once,
 // with the seconds until the sound that was just scheduled is heard.
 
-import { PEAKS_A_SECOND, peaksOf } from "./wave.js";
+import { Peaks } from "./wave.js";
 
 const LEAD = 0.08; // seconds between scheduling and sounding: enough for a busy page, too little to be noticed
 
@@ -72,7 +72,8 @@ class SampleSink {
       const samples = buffer.getChannelData(channel);
       for (let index = 0; index < length; index += 1) samples[index] = values[index * channels + channel] / 32768;
     }
-    this.peaks.push(...peaksOf(buffer.getChannelData(0), sampleRate));
+    this.measured ??= new Peaks(sampleRate);
+    this.peaks = this.measured.add(buffer.getChannelData(0));
     const source = new AudioBufferSourceNode(this.context, { buffer });
     source.connect(this.context.destination);
     const now = this.context.currentTime;
@@ -185,8 +186,6 @@ export function openSink(type, { sampleRate }) {
   if (type.startsWith("audio/mpeg") && window.MediaSource?.isTypeSupported("audio/mpeg")) return new MediaSink("audio/mpeg");
   return new WaitingSink();
 }
-
-export { PEAKS_A_SECOND };
 
 function joined(left, right) {
   if (!left.byteLength) return right;

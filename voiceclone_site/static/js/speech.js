@@ -3,8 +3,8 @@
 // Events on the form, for whoever measures: speech:chunk, speech:first, speech:end.
 
 import { choose, mountSliders, restore } from "./parameters.js";
-import { openSink, PEAKS_A_SECOND } from "./sound.js";
-import { draw } from "./wave.js";
+import { openSink } from "./sound.js";
+import { draw, PEAKS_A_SECOND } from "./wave.js";
 import { fill } from "./words.js";
 
 const NOBODY = "00000000-0000-0000-0000-000000000000"; // stands for the job's id in the address that the page gives us
@@ -178,7 +178,7 @@ function mount(form) {
   /** Resolves once everything that was received has been heard. */
   function paint(sink, current) {
     const canvas = find("wave");
-    canvas.hidden = !(sink.peaks && sink.live);
+    canvas.hidden = !sink.live;
     return new Promise((resolve) => {
       const frame = () => {
         if (!current() || !sink.live) return resolve();

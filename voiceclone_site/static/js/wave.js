@@ -2,17 +2,26 @@
 
 export const PEAKS_A_SECOND = 25;
 
-/** Peaks (0..1) of mono samples, PEAKS_A_SECOND of them a second. */
-export function peaksOf(samples, sampleRate) {
-  const size = Math.max(1, Math.round(sampleRate / PEAKS_A_SECOND));
-  const peaks = [];
-  for (let start = 0; start < samples.length; start += size) {
-    let peak = 0;
-    const end = Math.min(start + size, samples.length);
-    for (let index = start; index < end; index += 1) peak = Math.max(peak, Math.abs(samples[index]));
-    peaks.push(peak);
+/** Peaks (0..1) of mono samples, PEAKS_A_SECOND of them a second, however they arrive. */
+export class Peaks {
+  constructor(sampleRate) {
+    this.size = Math.max(1, Math.round(sampleRate / PEAKS_A_SECOND));
+    this.values = [];
+    this.left = 0;
   }
-  return peaks;
+
+  add(samples) {
+    for (const sample of samples) {
+      if (!this.left) {
+        this.values.push(0);
+        this.left = this.size;
+      }
+      const last = this.values.length - 1;
+      this.values[last] = Math.max(this.values[last], Math.abs(sample));
+      this.left -= 1;
+    }
+    return this.values;
+  }
 }
 
 /** `played` and `least` in peaks: bars before `played` are in full colour; the canvas is `least` peaks wide at the least. */
