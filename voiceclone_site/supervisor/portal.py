@@ -15,11 +15,11 @@ from voiceclone_site.supervisor.readiness import Readiness
 from voiceclone_site.supervisor.terminal import say
 
 TICK = 0.5
-LOOK_EVERY = 10.0
+LOOK_EVERY = 5.0
 """Seconds between two looks at /readyz once the portal has been ready."""
-NEW_WORKER = 60.0
+NEW_WORKER = 30.0
 """Seconds that a worker has, from its start, to come through the queue."""
-HOPELESS = 5
+HOPELESS = 4
 """Starts of one program without the portal ever having been ready."""
 REPORT_AFTER = 60.0
 
