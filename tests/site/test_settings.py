@@ -16,7 +16,7 @@ STRONG = "kK9-zqW2_eRt7yUiOp4aSdF6gHjLxCvBnM"
 
 def started(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A Python of its own, with nothing in the environment but what is given."""
-    return subprocess.run(  # noqa: S603 — our own interpreter and our own arguments
+    return subprocess.run(
         [sys.executable, *command],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **environment},

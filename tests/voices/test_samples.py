@@ -111,11 +111,11 @@ def test_it_takes_every_common_format(format: str) -> None:
     assert inspection.channels == 1
 
 
-@pytest.mark.parametrize(
-    ("voice", "f0"), [(recordings.MAN, 105), (recordings.WOMAN, 240), (recordings.CHINESE_WOMAN, 181)]
-)
-def test_it_prepares_a_mono_wav_with_the_same_voice(voice: str, f0: float) -> None:
-    inspection = look(recordings.recording(voice, rate=48000))
+@pytest.mark.parametrize("voice", [recordings.MAN, recordings.WOMAN, recordings.CHINESE_WOMAN])
+def test_it_prepares_a_mono_wav_with_the_same_voice(voice: str) -> None:
+    original = recordings.recording(voice, rate=48000)
+    f0 = listen(original).f0
+    inspection = look(original)
     heard = listen(inspection.prepared)
     assert inspection.prepared[:4] == b"RIFF"
     assert inspection.prepared[22:24] == b"\x01\x00"
@@ -488,7 +488,7 @@ def test_it_keeps_the_decoder_out_of_the_web_process() -> None:
         "DJANGO_SETTINGS_MODULE": "voiceclone_site.settings",
         "DATA_DIR": str(settings.DATA_DIR),
     }
-    ended = subprocess.run(  # noqa: S603 - our own program
+    ended = subprocess.run(
         [sys.executable, "-c", program + check],
         cwd=settings.BASE_DIR,
         env=environment,
