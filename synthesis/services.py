@@ -5,6 +5,7 @@ check ─► hold ─► record ─► open ─► relay ─► settle (the last
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,8 +27,8 @@ from synthesis.models import JobEvent, SynthesisJob
 from synthesis.streaming import LEASE, SpeechStream
 from voices import failures, options, rate
 from voices import services as voices
-from voices.durable import back_off, claim, move, wake, write_back
-from voices.errors import Busy, InvalidInput, NotSupported, PortalError, VoiceNotReady, WrongState
+from voices.durable import back_off, beat, claim, move, room_in_queue, wake, write_back
+from voices.errors import Busy, Fault, InvalidInput, NotSupported, PortalError, VoiceNotReady, WrongState
 from voices.models import Owner, VoiceClone
 from voices.providers.base import OptionValue
 from voices.providers.errors import ProviderError, RateLimited, VoiceNotFound, VoiceNotUsable
@@ -39,6 +40,7 @@ State, Mode = SynthesisJob.State, SynthesisJob.Mode
 ADVANCE = "synthesis.tasks.advance_job"
 TASK_SECONDS = 1800
 BACKGROUND_ATTEMPTS = 5
+BEAT_EVERY = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,9 @@ def speak(order: SpeechOrder) -> SpeechStream:
     job = record(order, mode=Mode.STREAM)
     try:
         return streaming.open_speech(job)
-    except (ProviderError, PortalError) as error:
-        _end(job, State.FAILED, error)
+    except Exception as error:
+        _pause_if_asked(job, error)
+        _end(job, error)
         raise
 
 
@@ -98,7 +101,7 @@ def check(
             _("This provider publishes no way to speak with a cloned voice. Its demo can still be heard.")
         )
     if not voice.is_ready:
-        raise VoiceNotReady
+        raise _not_ready(voice)
     model = traits.model(voice.model)
     fields: dict[str, list[Any]] = {}
     text = text.strip()
@@ -182,13 +185,16 @@ def cancel(job: SynthesisJob) -> None:
     """
     kept = failures.kept(Cancelled())
     event = JobEvent(row=job, kind="cancelled")
-    if move(
-        job, states={State.QUEUED}, event=event, state=State.CANCELLED, due_at=None, finished_at=timezone.now(), **kept
-    ):
-        return
-    running = SynthesisJob.objects.filter(pk=job.pk, state=State.RUNNING)
-    if not running.update(cancel_requested_at=timezone.now()):
-        raise WrongState(_("This has already ended; there is nothing left to cancel."))
+    waiting, speaking = {State.QUEUED}, SynthesisJob.objects.filter(pk=job.pk, state=State.RUNNING)
+    # A worker may have moved it since it was read, and may move it back: to wait for another try.
+    while job.in_progress:
+        now = timezone.now()
+        if move(job, states=waiting, event=event, state=State.CANCELLED, due_at=None, finished_at=now, **kept):
+            return
+        if speaking.update(cancel_requested_at=now):
+            return
+        job.refresh_from_db(fields=["state"])
+    raise WrongState(_("This has already ended; there is nothing left to cancel."))
 
 
 def retry(job: SynthesisJob) -> SynthesisJob:
@@ -211,10 +217,10 @@ def delete(job: SynthesisJob) -> None:
     """Erase the text and the audio; the count of characters stays, since they were paid. Raises WrongState while it runs."""
     if job.in_progress:
         raise WrongState(_("This is still being spoken. Cancel it first, then delete it."))
-    name, storage = job.audio.name, job.audio.storage
+    if job.audio.name:
+        # First, so that no file is left that no row knows of, whatever happens in between.
+        job.audio.storage.delete(job.audio.name)
     SynthesisJob.objects.filter(pk=job.pk).update(deleted_at=timezone.now(), text="", marks=[], audio="")
-    if name:
-        storage.delete(name)
 
 
 def audio_of(job: SynthesisJob) -> FieldFile:
@@ -270,18 +276,32 @@ def advance(pk: uuid.UUID | str) -> None:
     job = claim(SynthesisJob, pk, lease=LEASE)
     if job is None:
         return
-    if job.intent or job.mode == Mode.STREAM:
-        _end(job, State.CANCELLED if job.cancel_requested_at else State.FAILED, Interrupted())
-    elif not job.voice.is_ready:
-        _end(job, State.FAILED, VoiceNotReady())
-    else:
-        _speak_in_background(job)
+    try:
+        _step(job)
+    except Exception as error:
+        logger.exception("synthesis job %s met what nobody foresaw", job.pk)
+        if job.intent or job.attempts >= BACKGROUND_ATTEMPTS:
+            _end(job, error)
+        else:
+            _try_again(job, Fault())
 
 
 def sweep() -> None:
     """Find what is due and wake it: the safety net under every lost wake-up."""
-    for pk in SynthesisJob.objects.due().order_by("due_at").values_list("pk", flat=True)[:500]:
+    streaming.clear_spool()
+    for pk in SynthesisJob.objects.due().order_by("due_at").values_list("pk", flat=True)[: room_in_queue()]:
         wake(ADVANCE, pk, timeout=TASK_SECONDS)
+
+
+def _step(job: SynthesisJob) -> None:
+    if job.cancel_requested_at:
+        _end(job, Cancelled())
+    elif job.intent or job.mode == Mode.STREAM:
+        _end(job, Interrupted())
+    elif not job.voice.is_ready:
+        _end(job, _not_ready(job.voice))
+    else:
+        _speak_in_background(job)
 
 
 def _speak_in_background(job: SynthesisJob) -> None:
@@ -299,31 +319,55 @@ def _speak_in_background(job: SynthesisJob) -> None:
         _after_refusal(job, error)
         return
     try:
-        for _chunk in stream:
-            pass
+        _hear_out(stream)
     except (ProviderError, PortalError) as error:
         logger.info("synthesis job %s ended early: %s", job.pk, error)
     finally:
         stream.close(because=Interrupted())
 
 
+def _hear_out(stream: SpeechStream) -> None:
+    """To the end, and showing that the worker is alive: while it listens to a long text no other task comes through."""
+    beaten = time.monotonic()
+    for _chunk in stream:
+        if time.monotonic() - beaten > BEAT_EVERY:
+            beat("default")
+            beaten = time.monotonic()
+
+
 def _after_refusal(job: SynthesisJob, error: ProviderError | PortalError) -> None:
     """Nothing was heard. Where waiting can help, the job goes back to the queue."""
+    _pause_if_asked(job, error)
+    if isinstance(error, ProviderError) and error.retryable and job.attempts < BACKGROUND_ATTEMPTS:
+        _try_again(job, error)
+    else:
+        _end(job, error)
+
+
+def _try_again(job: SynthesisJob, error: ProviderError | PortalError) -> None:
+    asked = error.retry_after if isinstance(error, ProviderError) else None
+    due_at = timezone.now() + max(back_off(job.attempts), timedelta(seconds=asked or 0))
+    event = JobEvent(row=job, kind="trying_again", detail={"code": error.code})
+    write_back(job, event=event, state=State.QUEUED, intent="", due_at=due_at, **failures.kept(error))
+
+
+def _pause_if_asked(job: SynthesisJob, error: Exception) -> None:
     if isinstance(error, RateLimited):
         rate.hold_back(job.voice.account, "synthesis", seconds=error.retry_after or 2.0)
-    if isinstance(error, ProviderError) and error.retryable and job.attempts < BACKGROUND_ATTEMPTS:
-        pause = max(back_off(job.attempts), timedelta(seconds=error.retry_after or 0))
-        event = JobEvent(row=job, kind="trying_again", detail={"code": error.code})
-        due_at = timezone.now() + pause
-        write_back(job, event=event, state=State.QUEUED, intent="", due_at=due_at, **failures.kept(error))
-    else:
-        _end(job, State.CANCELLED if isinstance(error, Cancelled) else State.FAILED, error)
 
 
-def _end(job: SynthesisJob, state: SynthesisJob.State, error: ProviderError | PortalError) -> None:
-    event = JobEvent(row=job, kind=state.lower(), detail={"code": error.code})
-    write_back(
-        job, event=event, state=state, intent="", due_at=None, finished_at=timezone.now(), **failures.kept(error)
-    )
+def _not_ready(voice: VoiceClone) -> VoiceNotReady:
+    """Waiting helps a voice that is on its way, and no other."""
+    on_its_way = voice.in_progress and voice.state != VoiceClone.State.DELETING
+    return VoiceNotReady() if on_its_way else VoiceNotReady(VoiceNotUsable.default_sentence)
+
+
+def _end(job: SynthesisJob, error: Exception) -> None:
+    """Close the books with what went wrong; an error that nobody foresaw is told as a fault of ours. Does nothing to a job that
+    the stream has settled already."""
+    told = error if isinstance(error, ProviderError | PortalError) else Fault()
+    state = State.CANCELLED if isinstance(error, Cancelled) else State.FAILED
+    event = JobEvent(row=job, kind=state.lower(), detail={"code": told.code})
+    write_back(job, event=event, state=state, intent="", due_at=None, finished_at=timezone.now(), **failures.kept(told))
     if isinstance(error, VoiceNotUsable | VoiceNotFound):
         voices.doubt(job.voice)

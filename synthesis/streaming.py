@@ -11,6 +11,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -21,23 +22,27 @@ from django.core.files.base import File
 from django.utils import timezone
 
 from synthesis import audio
-from synthesis.errors import Cancelled, ClientLeft, EmptySpeech, UnreadableAudio
+from synthesis.errors import Cancelled, ClientLeft, EmptySpeech
 from synthesis.models import JobEvent, SynthesisJob
 from voices import failures
 from voices.durable import declare_intent, renew, write_back
-from voices.errors import PortalError
+from voices.errors import Fault, PortalError
 from voices.models import VoiceClone
 from voices.providers import ws
-from voices.providers.base import Audio, Done, Event, Mark, SpeechRequest, Usage
+from voices.providers.base import Audio, Done, Event, Mark, SpeechRequest, Started, Usage
 from voices.providers.errors import ProviderError, StreamBroken
+from voices.storing import store
 
 logger = logging.getLogger(__name__)
 
 State = SynthesisJob.State
 
-# Longer than the longest silence that the driver allows between two frames (30 s), so that a live stream never loses it.
+# Longer than the longest silence that the driver allows: 10 s to connect and 30 s for a frame, so that a live stream never
+# loses it.
 LEASE = timedelta(seconds=45)
 RENEW_EVERY = 5.0
+FORGOTTEN_AFTER = 6 * 3600.0
+"""Seconds without a byte after which a spooled file belongs to a process that died."""
 
 
 @dataclass(slots=True)
@@ -66,7 +71,7 @@ class SpeechStream:
         self._events = events
         self._settled = False
         self._renewed = time.monotonic()
-        spool = Path(settings.DATA_DIR) / "spool"
+        spool = _spool()
         spool.mkdir(exist_ok=True)
         self._file = tempfile.NamedTemporaryFile(  # noqa: SIM115 — lives as long as the stream; closed in _settle
             dir=spool, prefix=f"{job.pk}-", suffix=f".{audio.extension(job.audio_format)}", delete=False
@@ -74,17 +79,15 @@ class SpeechStream:
         self._first: bytes | None = None
 
     def pull_first(self) -> None:
-        """Wait for the first audio. Raises what the provider answers instead; the job is then still its caller's to settle."""
-        self._first = next(self._chunks(), None)
-        if self._first is None:
-            raise EmptySpeech
+        """Wait for the first audio. Raises what the provider answers instead; after a ProviderError the job is still its
+        caller's to settle."""
+        self._first = next(self._chunks())
 
     def abandon(self) -> None:
         """Let go without settling: nothing was heard, and who opened the stream decides what becomes of the job."""
         self._settled = True
         self._close_events()
-        self._file.close()
-        Path(self._file.name).unlink(missing_ok=True)
+        self._let_go()
 
     def __iter__(self) -> Iterator[bytes]:
         if self._first is not None:
@@ -102,7 +105,10 @@ class SpeechStream:
     def _chunks(self) -> Iterator[bytes]:
         try:
             for event in self._events:
+                self._keep_lease()
                 match event:
+                    case Started(request_id):
+                        self.tally.request_id = request_id
                     case Audio(data):
                         if data:
                             yield self._take(data)
@@ -117,9 +123,18 @@ class SpeechStream:
                             self.tally.characters = characters
             if not self.tally.ended:
                 raise StreamBroken("the provider's frames ended before its last word", provider=self.job.provider)
-        except (ProviderError, PortalError) as error:
+            if not self.tally.bytes:
+                raise EmptySpeech
+        except ProviderError as error:
+            # Before the first audio it may cost nothing to ask again: that is for who opened the stream to decide.
             if self.tally.bytes:
-                self._settle(State.CANCELLED if isinstance(error, Cancelled) else State.FAILED, error)
+                self._settle(State.FAILED, error)
+            raise
+        except PortalError as error:
+            self._settle(State.CANCELLED if isinstance(error, Cancelled) else State.FAILED, error)
+            raise
+        except Exception:
+            self._settle(State.FAILED, Fault())
             raise
 
     def _take(self, data: bytes) -> bytes:
@@ -127,11 +142,11 @@ class SpeechStream:
             self.tally.first_audio_ms = round((time.monotonic() - self.tally.started) * 1000)
         self._file.write(data)
         self.tally.bytes += len(data)
-        if time.monotonic() - self._renewed > RENEW_EVERY:
-            self._keep_lease()
         return data
 
     def _keep_lease(self) -> None:
+        if time.monotonic() - self._renewed <= RENEW_EVERY:
+            return
         self._renewed = time.monotonic()
         if not renew(self.job, lease=LEASE):
             raise Cancelled
@@ -146,28 +161,42 @@ class SpeechStream:
     def _settle(self, state: SynthesisJob.State, error: ProviderError | PortalError | None = None) -> None:
         """Close the books, exactly once: characters as the provider counted them, the audio only if it is whole.
 
-        Raises UnreadableAudio when what was spoken turns out to be no audio of its format; the job has then failed.
+        Raises UnreadableAudio when what was spoken turns out to be no audio of its format, and whatever a full disk or a lost
+        database raises; the job has then failed.
         """
         if self._settled:
             return
         self._settled = True
         self._close_events()
-        self._file.close()
-        path = Path(self._file.name)
         try:
             if state == State.SUCCESS:
-                self._write(state, failures.CLEARED | self._stored(path))
+                self._keep()
             else:
                 self._write(state, failures.kept(error) if error else failures.CLEARED)
-        except UnreadableAudio as broken:
-            self._write(State.FAILED, failures.kept(broken))
-            raise
         finally:
-            path.unlink(missing_ok=True)
+            self._let_go()
+
+    def _keep(self) -> None:
+        stored: dict[str, Any] = {}
+        try:
+            self._file.close()
+            stored = self._stored(Path(self._file.name))
+            self._write(State.SUCCESS, failures.CLEARED | stored)
+        except Exception as error:
+            if stored:
+                self.job.audio.storage.delete(stored["audio"])
+            self._write(State.FAILED, failures.kept(error if isinstance(error, PortalError) else Fault()))
+            raise
+
+    def _let_go(self) -> None:
+        with suppress(OSError):  # on a full disk the last bytes find no room, and they are not wanted any more
+            self._file.close()
+        Path(self._file.name).unlink(missing_ok=True)
 
     def _write(self, state: SynthesisJob.State, columns: dict[str, Any]) -> None:
         if self.tally.request_id:
             columns = columns | {"provider_request_id": self.tally.request_id}
+        VoiceClone.objects.filter(pk=self.job.voice_id).update(spoken_at=timezone.now())
         written = write_back(
             self.job,
             event=JobEvent(row=self.job, kind=state.lower(), detail={"characters": self.tally.characters}),
@@ -180,7 +209,6 @@ class SpeechStream:
             **columns,
         )
         if written:
-            VoiceClone.objects.filter(pk=self.job.voice_id).update(spoken_at=timezone.now())
             return
         logger.warning("synthesis job %s was settled by somebody else", self.job.pk)
         if "audio" in columns:
@@ -189,10 +217,9 @@ class SpeechStream:
     def _stored(self, path: Path) -> dict[str, Any]:
         facts = audio.finish(path, self.job.audio_format, sample_rate=self.job.sample_rate)
         with path.open("rb") as spoken:
-            field_file = self.job.audio
-            field_file.save(path.name, File(spoken), save=False)
+            store(self.job.audio, path.name, File(spoken))
         return {
-            "audio": field_file.name,
+            "audio": self.job.audio.name,
             "audio_bytes": facts.bytes,
             "seconds": facts.seconds,
             "marks": self.tally.marks,
@@ -202,10 +229,10 @@ class SpeechStream:
 def open_speech(job: SynthesisJob) -> SpeechStream:
     """Send the job's text to its provider and wait for the first audio. The intent is committed before anything leaves.
 
-    Raises ProviderError or PortalError when nothing was heard; the job is then still the caller's to settle.
+    Raises ProviderError or PortalError when nothing was heard; after a ProviderError the job is still the caller's to settle.
     """
     speech = job.voice.account.client().speech
-    if speech is None or not declare_intent(job, "synthesize"):
+    if speech is None:
         raise Cancelled
     request = SpeechRequest(
         remote_id=job.voice.remote_id,
@@ -217,8 +244,24 @@ def open_speech(job: SynthesisJob) -> SpeechStream:
     )
     stream = SpeechStream(job, ws.speak(speech, request))
     try:
+        if not declare_intent(job, "synthesize", lease=LEASE):
+            raise Cancelled
         stream.pull_first()
     except BaseException:
         stream.abandon()
         raise
     return stream
+
+
+def clear_spool() -> None:
+    """Remove what processes that died have left of their streams."""
+    spool = _spool()
+    now = time.time()
+    for left in spool.iterdir() if spool.is_dir() else ():
+        with suppress(FileNotFoundError):  # its stream has just ended
+            if now - left.stat().st_mtime > FORGOTTEN_AFTER:
+                left.unlink()
+
+
+def _spool() -> Path:
+    return Path(settings.DATA_DIR) / "spool"

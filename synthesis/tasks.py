@@ -8,6 +8,7 @@ from voices.durable import beat
 
 
 def advance_job(pk: str) -> None:
+    beat("default")
     services.advance(pk)
 
 

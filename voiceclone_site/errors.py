@@ -61,6 +61,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     portal.NoAccount: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.Exhausted: HTTPStatus.TOO_MANY_REQUESTS,
     portal.Busy: HTTPStatus.TOO_MANY_REQUESTS,
+    portal.Fault: HTTPStatus.INTERNAL_SERVER_ERROR,
     speech.EmptySpeech: HTTPStatus.BAD_GATEWAY,
     speech.UnreadableAudio: HTTPStatus.BAD_GATEWAY,
     NotLetIn: HTTPStatus.UNAUTHORIZED,
@@ -72,7 +73,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     TooManyFilesSent: HTTPStatus.BAD_REQUEST,
     TooManyFieldsSent: HTTPStatus.BAD_REQUEST,
 }
-OPERATOR_ACTS = (portal.NoAccount, provider.ConfigurationError)
+OPERATOR_ACTS = (portal.NoAccount, portal.Fault, provider.ConfigurationError)
 
 
 @dataclass(frozen=True, slots=True)

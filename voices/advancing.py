@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -18,8 +19,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from voices import failures, quota, rate, samples
-from voices.durable import back_off, claim, declare_intent, give_back, wake, write_back
-from voices.errors import Busy, ConsentMissing, InvalidInput, PortalError
+from voices.durable import back_off, claim, declare_intent, give_back, room_in_queue, wake, write_back
+from voices.errors import Busy, ConsentMissing, Fault, InvalidInput, PortalError
 from voices.models import ProviderAccount, VoiceClone, VoiceEvent
 from voices.providers.base import RemoteState, RemoteVoice, VoiceOrder
 from voices.providers.errors import OutcomeUnknown, ProviderError, RateLimited, VoiceNotFound
@@ -31,6 +32,8 @@ State = VoiceClone.State
 ADVANCE = "voices.tasks.advance_voice"
 LEASE = timedelta(seconds=90)  # twice the longest a single call may take, and some
 CREATE_ATTEMPTS = 8
+STUMBLES = 8
+"""Steps that end in an error nobody foresaw, before the voice is left to the operator."""
 LOOK_AFTER = (timedelta(seconds=15), timedelta(seconds=60), timedelta(seconds=300))
 POLL_BATCH = 200
 
@@ -40,6 +43,11 @@ def advance(pk: uuid.UUID | str) -> None:
     voice = claim(VoiceClone, pk, lease=LEASE)
     if voice is None:
         return
+    with _stumbles_shown(voice):
+        _step(voice)
+
+
+def _step(voice: VoiceClone) -> None:
     if voice.intent:
         # Whoever held the lease died between the intent and the outcome.
         _outcome_unknown(voice, reason="interrupted")
@@ -60,7 +68,7 @@ def advance(pk: uuid.UUID | str) -> None:
 def sweep() -> None:
     """Find what is due and wake it: the safety net under every lost wake-up. Training voices wake one of each account."""
     due = VoiceClone.objects.due().order_by("due_at")
-    for pk in due.exclude(state=State.TRAINING).values_list("pk", flat=True)[:500]:
+    for pk in due.exclude(state=State.TRAINING).values_list("pk", flat=True)[: room_in_queue()]:
         wake(ADVANCE, pk)
     accounts = due.filter(state=State.TRAINING).order_by("account").values_list("account", flat=True).distinct()
     for account in accounts:
@@ -80,7 +88,7 @@ def train(voice: VoiceClone) -> None:
     order = order_for(voice)
     cloning = voice.account.client().cloning
     fresh = not voice.remote_id
-    if fresh and not declare_intent(voice, "create"):
+    if fresh and not declare_intent(voice, "create", lease=LEASE):
         return
     try:
         remote = cloning.create(order) if fresh else cloning.replace_sample(voice.remote_id, order)
@@ -137,7 +145,8 @@ def _poll(voice: VoiceClone) -> None:
                 _write_or_give_back(each, due_at=timezone.now() + _pause(each, error), **failures.kept(error))
         return
     for remote_id, each in batch.items():
-        _apply(each, found.get(remote_id))
+        with _stumbles_shown(each):
+            _apply(each, found.get(remote_id))
 
 
 def _apply(voice: VoiceClone, remote: RemoteVoice | None) -> None:
@@ -177,7 +186,9 @@ def _recheck(voice: VoiceClone) -> None:
     try:
         remote = voice.account.client().cloning.statuses([voice.remote_id]).get(voice.remote_id)
     except ProviderError as error:
-        _write_or_give_back(voice, due_at=timezone.now() + _pause(voice, error))
+        _hold_back(voice.account, error)
+        again = error.retryable and voice.attempts < CREATE_ATTEMPTS
+        _write_or_give_back(voice, due_at=timezone.now() + _pause(voice, error) if again else None)
         return
     if remote is not None and remote.state in (RemoteState.GONE, RemoteState.FAILED):
         _apply(voice, remote)
@@ -199,6 +210,7 @@ def _look_for(voice: VoiceClone) -> None:
             cloning.delete(surplus.remote_id)
             VoiceEvent.objects.create(row=voice, kind="duplicate_removed", detail={"remote_id": surplus.remote_id})
     except ProviderError as error:
+        _hold_back(voice.account, error)
         _write_or_give_back(voice, due_at=timezone.now() + _pause(voice, error), **failures.kept(error))
         return
     if found:
@@ -219,6 +231,8 @@ def _look_for(voice: VoiceClone) -> None:
 
 def _delete(voice: VoiceClone) -> None:
     """Pay the debt: what the provider still holds of a voice whose owner is done with it. Tried until it is paid."""
+    # Before the last transition, after which nobody comes by any more.
+    _erase_samples(voice)
     sent = voice.intent_at is not None
     if (voice.remote_id or sent) and voice.traits.can_delete:
         if not _may_call(voice):
@@ -228,6 +242,10 @@ def _delete(voice: VoiceClone) -> None:
             ids = {voice.remote_id} if voice.remote_id else set()
             if not ids and voice.traits.can_find_by_tag:
                 ids = {remote.remote_id for remote in cloning.find(voice.tag)}
+                if not ids and voice.intent_at is not None and timezone.now() < voice.intent_at + LEASE:
+                    # The provider may still be at it, and would make a voice that nobody knows of.
+                    _write_or_give_back(voice, due_at=voice.intent_at + LEASE)
+                    return
             for remote_id in ids:
                 cloning.delete(remote_id)
         except ProviderError as error:
@@ -242,11 +260,8 @@ def _delete(voice: VoiceClone) -> None:
             return
     with transaction.atomic():
         event = VoiceEvent(row=voice, kind="deleted")
-        deleted = write_back(voice, event=event, state=State.DELETED, due_at=None, **failures.CLEARED)
-        if deleted:
+        if write_back(voice, event=event, state=State.DELETED, due_at=None, **failures.CLEARED):
             quota.release_slot(voice)
-    if deleted:
-        _erase_samples(voice)
 
 
 def _erase_samples(voice: VoiceClone) -> None:
@@ -259,6 +274,36 @@ def _erase_samples(voice: VoiceClone) -> None:
 
 
 # --- the parts of a step ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _stumbles_shown(voice: VoiceClone) -> Iterator[None]:
+    """An error that nobody foresaw ends this step of this voice: it is logged, the row says so, and it is not repeated for ever."""
+    try:
+        yield
+    except Exception:
+        logger.exception("voice %s met what nobody foresaw, in state %s", voice.pk, voice.state)
+        _stumbled(voice)
+
+
+def _stumbled(voice: VoiceClone) -> None:
+    wait = timezone.now() + back_off(voice.attempts)
+    told = failures.kept(Fault())
+    if voice.intent:
+        _outcome_unknown(voice, reason="interrupted by a fault of ours")
+    elif voice.state == State.SUCCESS:
+        _write_or_give_back(voice, due_at=None)
+    elif voice.state == State.DELETING:
+        _write_or_give_back(voice, due_at=timezone.now() + back_off(voice.attempts, most=3600), **told)
+    elif voice.state == State.TRAINING:
+        if not _too_late(voice):
+            _write_or_give_back(voice, due_at=wait, **told)
+    elif voice.attempts < STUMBLES:
+        _write_or_give_back(voice, due_at=wait, **told)
+    elif voice.state == State.UNKNOWN:
+        _write_or_give_back(voice, event=VoiceEvent(row=voice, kind="needs_operator"), due_at=None, **told)
+    else:
+        _fail(voice, Fault())
 
 
 def _adopt(voice: VoiceClone, remote: RemoteVoice, *, kind: str) -> None:
@@ -289,13 +334,14 @@ def _try_again(voice: VoiceClone, error: ProviderError) -> None:
     """Nothing was made. Wait and ask again where that can help, otherwise fail in words."""
     _hold_back(voice.account, error)
     if not (error.retryable or isinstance(error, OutcomeUnknown)) or voice.attempts >= CREATE_ATTEMPTS:
-        _fail(voice, error)
+        _fail(voice, error, intent_at=None)
         return
     _write_or_give_back(
         voice,
         event=VoiceEvent(row=voice, kind="trying_again", detail=_evidence(error)),
-        keep={"intent": ""},
+        keep={"intent": "", "intent_at": None},
         intent="",
+        intent_at=None,
         due_at=timezone.now() + _pause(voice, error),
         **failures.kept(error),
     )
@@ -330,7 +376,7 @@ def _missing(voice: VoiceClone, error: ProviderError) -> None:
             quota.release_slot(voice)
 
 
-def _fail(voice: VoiceClone, error: ProviderError | PortalError, *, provider_state: str = "") -> None:
+def _fail(voice: VoiceClone, error: ProviderError | PortalError, *, provider_state: str = "", **fields: Any) -> None:
     """The voice will not come to be. Its place is free again unless the provider still holds something of it."""
     with transaction.atomic():
         if (
@@ -343,6 +389,7 @@ def _fail(voice: VoiceClone, error: ProviderError | PortalError, *, provider_sta
                 intent="",
                 due_at=None,
                 polled_at=timezone.now(),
+                **fields,
                 **failures.kept(error),
             )
             and not voice.remote_id

@@ -20,6 +20,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 
@@ -97,17 +98,20 @@ def renew(row: DurableRow, *, lease: timedelta) -> bool:
     return bool(kept)
 
 
-def declare_intent(row: DurableRow, intent: str) -> bool:
-    """Commit that a call is about to be sent. False: the lease is lost; do not send."""
-    return write_back(row, release=False, intent=intent, intent_at=timezone.now())
+def declare_intent(row: DurableRow, intent: str, *, lease: timedelta) -> bool:
+    """Commit that a call is about to be sent, with `lease` from now to make it in. False: the row is not ours; do not send."""
+    now = timezone.now()
+    return write_back(row, release=False, intent=intent, intent_at=now, lease_until=now + lease)
 
 
 def write_back(row: Row, *, release: bool = True, event: EventRow | None = None, **fields: Any) -> bool:
     """Store what a step has found, and its event. False, and nothing is written, when the row is no longer as we took it.
 
-    That is so when the lease has passed to somebody else, or when the row was moved meanwhile (its owner deletes or cancels).
-    `release` gives the row back; the next step happens at `due_at`.
+    That is so when the lease has passed to somebody else, or was given back before, or when the row was moved meanwhile (its
+    owner deletes or cancels). `release` gives the row back; the next step happens at `due_at`.
     """
+    if row.lease_token is None:
+        return False
     if release:
         fields |= {"lease_token": None, "lease_until": None}
     if event is not None:
@@ -152,6 +156,12 @@ def wake(task: str, pk: uuid.UUID | str, **q_options: Any) -> None:
     async_task(task, str(pk), **q_options)
 
 
+def room_in_queue(*, most: int = 500) -> int:
+    """How many wake-ups a sweep may add. A row that waits for its turn stays due, and must not be queued anew each minute."""
+    queued: int = OrmQ.objects.count()
+    return max(0, most - queued)
+
+
 def back_off(attempts: int, *, base: float = 3.0, factor: float = 1.6, most: float = 60.0) -> timedelta:
     """How long to wait before the next try: `base` x `factor`^n seconds, at most `most`, give or take a fifth."""
     seconds = min(most, base * factor ** min(max(attempts - 1, 0), 20))
@@ -174,7 +184,10 @@ class QueueHeartbeat(models.Model):
 
 
 def beat(queue: str) -> None:
-    QueueHeartbeat.objects.update_or_create(queue=queue, defaults={"beat_at": timezone.now()})
+    """Every task that came through the queue says so, for a heartbeat of its own would wait behind all of them."""
+    now = timezone.now()
+    if not QueueHeartbeat.objects.filter(queue=queue).update(beat_at=now):
+        QueueHeartbeat.objects.bulk_create([QueueHeartbeat(queue=queue, beat_at=now)], ignore_conflicts=True)
 
 
 def last_beat(queue: str) -> datetime | None:

@@ -9,7 +9,8 @@ PortalError                 has a `code` for programs and a `sentence` for peopl
 ├── NotSupported            the provider cannot do this at all
 ├── NoAccount               no provider account is open for this
 ├── Exhausted               a cap is reached
-└── Busy                    too much at once; `retry_after` seconds
+├── Busy                    too much at once; `retry_after` seconds
+└── Fault                   ours: nobody foresaw what happened; never raised, only kept in a row
 """
 
 from __future__ import annotations
@@ -84,3 +85,10 @@ class Busy(PortalError):
     def __init__(self, sentence: Sentence | None = None, *, retry_after: float) -> None:
         super().__init__(sentence)
         self.retry_after = retry_after
+
+
+class Fault(PortalError):
+    """What a row says of an error that nobody foresaw; the log has the error itself, since no detail of it may leave."""
+
+    code = "internal"
+    default_sentence = _("Something went wrong on our side. Please tell the operator of this site.")

@@ -7,8 +7,8 @@ from typing import Any
 from django.utils import translation
 from django.utils.translation import gettext
 
-from voices.errors import PortalError
-from voices.providers.errors import ProviderError
+from voices.errors import Fault, PortalError
+from voices.providers.errors import Act, ProviderError
 
 CLEARED: dict[str, Any] = {
     "error_code": "",
@@ -24,7 +24,8 @@ def kept(error: ProviderError | PortalError) -> dict[str, Any]:
     with translation.override(None):
         sentence = str(error.sentence)
     if isinstance(error, PortalError):
-        return CLEARED | {"error_code": error.code, "error_sentence": sentence}
+        action = str(Act.OPERATOR) if isinstance(error, Fault) else ""
+        return CLEARED | {"error_code": error.code, "error_sentence": sentence, "error_action": action}
     columns = CLEARED | {
         "error_code": error.code,
         "error_sentence": sentence,

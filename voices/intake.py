@@ -10,6 +10,7 @@ from django.core.files.base import ContentFile, File
 from voices.consent import VERSION, Consent
 from voices.models import VoiceClone, VoiceConsent, VoiceSample
 from voices.samples import Inspection
+from voices.storing import store
 
 # FFmpeg's names for a container, where they are not what people call such a file.
 EXTENSIONS = {"matroska": "webm", "mov": "m4a"}
@@ -52,10 +53,8 @@ def keep(
     )
     kept.append(sample)
     recording.seek(0)
-    sample.original.save(
-        f"original.{EXTENSIONS.get(inspection.container, inspection.container)}", recording, save=False
-    )
-    sample.prepared.save("prepared.wav", ContentFile(inspection.prepared), save=False)
+    store(sample.original, f"original.{EXTENSIONS.get(inspection.container, inspection.container)}", recording)
+    store(sample.prepared, "prepared.wav", ContentFile(inspection.prepared))
     sample.save()
     VoiceConsent.objects.create(
         user=voice.owner,

@@ -98,6 +98,7 @@ def test_it_stops_the_provider_when_nobody_listens_any_more(ready_voice: VoiceCl
     assert job.error_code == "client_left"
     assert not job.audio
     assert job.characters < job.characters_expected
+    assert job.provider_request_id
     assert sandbox.ledger.answers("task-finished") == []
     assert spool_files() == []
 
@@ -197,7 +198,7 @@ def test_it_does_not_repeat_unasked_what_was_interrupted(ready_voice: VoiceClone
     job = services.submit(order(ready_voice))
     taken = claim(SynthesisJob, job.pk, lease=timedelta(seconds=45))
     assert taken is not None
-    assert declare_intent(taken, "synthesize")  # and then the process is killed
+    assert declare_intent(taken, "synthesize", lease=timedelta(seconds=45))  # and then the process is killed
     drain()
     make_due(job)
     services.sweep()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -60,6 +61,37 @@ def test_it_owes_a_delete_that_failed_until_it_is_done(
     advancing.advance(ready_voice.pk)
     ready_voice.refresh_from_db()
     assert ready_voice.state == State.DELETED
+
+
+def test_it_erases_the_recordings_however_long_the_provider_cannot_delete(
+    ready_voice: VoiceClone, sandbox: Sandbox
+) -> None:
+    sandbox.fail(operation="delete_voice", how="error", status=500, code="InternalError.Algo", times=0)
+    services.request_delete(ready_voice)
+    drain()
+    ready_voice.refresh_from_db()
+    assert ready_voice.state == State.DELETING
+    assert [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()] == []
+
+
+def test_it_waits_for_a_voice_that_the_provider_may_still_be_making(
+    order_voice: Callable[..., VoiceClone], sandbox: Sandbox
+) -> None:
+    sandbox.fail(operation="create_voice", how="drop", at="before")
+    voice = order_voice()
+    drain()
+    services.request_delete(voice)
+    drain()
+    voice.refresh_from_db()
+    assert voice.state == State.DELETING
+    assert voice.due_at is not None
+    assert voice.due_at > timezone.now()
+
+    VoiceClone.objects.update(intent_at=timezone.now() - timedelta(minutes=2))
+    make_due(voice)
+    advancing.advance(voice.pk)
+    voice.refresh_from_db()
+    assert voice.state == State.DELETED
 
 
 def test_it_takes_a_voice_that_is_already_gone_as_deleted(ready_voice: VoiceClone, sandbox: Sandbox) -> None:

@@ -70,6 +70,15 @@ def test_it_does_not_overrule_what_the_owner_did_meanwhile(row: VoiceClone) -> N
     assert (row.state, row.remote_id, row.lease_token) == (State.DELETING, "kept", None)
 
 
+def test_it_writes_nothing_for_a_holder_that_has_given_the_row_back(row: VoiceClone) -> None:
+    mine = taken(row)
+    assert write_back(mine, state=State.FAILED, due_at=None)
+    assert not write_back(mine, event=VoiceEvent(row=row, kind="ready"), state=State.SUCCESS)
+    row.refresh_from_db()
+    assert row.state == State.FAILED
+    assert not row.events.filter(kind="ready").exists()
+
+
 def test_it_moves_a_row_only_from_the_states_named(row: VoiceClone) -> None:
     assert not move(row, states={State.FAILED}, event=VoiceEvent(row=row, kind="x"), state=State.INIT)
     assert not row.events.filter(kind="x").exists()

@@ -47,7 +47,8 @@ def test_it_keeps_what_was_consented_to(order_voice: Order, alice: User) -> None
     consent = VoiceConsent.objects.get(voice=voice)
     assert consent.user == alice
     assert consent.sample == voice.sample
-    assert "标注" in consent.statement or "label" in consent.statement
+    assert "人工智能" in consent.statement
+    assert consent.language == "zh-hans"
     assert consent.address == "127.0.0.1"
 
 

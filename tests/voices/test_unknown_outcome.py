@@ -55,7 +55,7 @@ def test_it_looks_for_the_voice_when_its_process_died_in_the_middle(order_voice:
     voice = order_voice()
     taken = claim(VoiceClone, voice.pk, lease=timedelta(seconds=90))
     assert taken is not None
-    assert declare_intent(taken, "create")
+    assert declare_intent(taken, "create", lease=timedelta(seconds=90))
     order = advancing.order_for(taken)
     taken.account.client().cloning.create(order)  # and then the process is killed
 

@@ -240,6 +240,13 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Started:
+    """The provider has taken the task. `request_id` is what its support asks for should the task not come to its `Done`."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Audio:
     data: bytes
 
@@ -268,7 +275,7 @@ class Done:
     request_id: str
 
 
-Event = Send | Audio | Mark | Usage | Done
+Event = Send | Started | Audio | Mark | Usage | Done
 
 
 class SpeechSession(Protocol):

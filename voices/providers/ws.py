@@ -23,7 +23,18 @@ import certifi
 import websocket
 from websocket._cookiejar import SimpleCookieJar
 
-from voices.providers.base import Audio, Done, Mark, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession, Usage
+from voices.providers.base import (
+    Audio,
+    Done,
+    Mark,
+    Send,
+    Speech,
+    SpeechConnection,
+    SpeechRequest,
+    SpeechSession,
+    Started,
+    Usage,
+)
 from voices.providers.errors import (
     ConfigurationError,
     CredentialsRejected,
@@ -36,7 +47,7 @@ from voices.providers.errors import (
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _GOODBYE_SECONDS = 0.2
 
-Spoken = Audio | Mark | Usage | Done
+Spoken = Started | Audio | Mark | Usage | Done
 
 
 def speak(

@@ -31,6 +31,7 @@ from voices.providers.base import (
     SpeechConnection,
     SpeechRequest,
     SpeechSession,
+    Started,
     Usage,
 )
 from voices.providers.errors import Act, InvalidRequest, ProviderError, ProviderTrouble, StreamBroken, TextRejected
@@ -139,6 +140,7 @@ class CosyVoiceTask:
             raise self._failed(header)
         if event == "task-started":
             self._started = True
+            yield Started(request_id=self.request_id)
         yield from self._marks(_mapping(_mapping(payload.get("output")).get("sentence")))
         yield from self._usage(_mapping(payload.get("usage")))
         if event == "task-finished":
