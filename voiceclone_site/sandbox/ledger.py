@@ -79,9 +79,9 @@ class Ledger:
     def entries(self, *, operation: str = "", account: str = "", direction: str = "") -> list[Entry]:
         """Oldest first; an empty argument is any."""
         rows = self._connection.execute(
-            "SELECT * FROM ledger WHERE (?1 = '' OR operation = ?1) AND (?2 = '' OR account = ?2)"
-            " AND (?3 = '' OR direction = ?3) ORDER BY id",
-            (operation, account, direction),
+            "SELECT * FROM ledger WHERE (:operation = '' OR operation = :operation)"
+            " AND (:account = '' OR account = :account) AND (:direction = '' OR direction = :direction) ORDER BY id",
+            {"operation": operation, "account": account, "direction": direction},
         )
         return [
             Entry(**{**dict(row), "headers": json.loads(row["headers"]), "body": json.loads(row["body"])})
