@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from voices import stock
 from voices.models import ProviderAccount
 from voices.providers import registry
 
@@ -20,7 +21,10 @@ def sync_from_settings() -> list[ProviderAccount]:
     when voices were trained there.
     """
     with transaction.atomic():
-        return [_sync(slug, block) for slug, block in settings.PROVIDERS.items()]
+        accounts = [_sync(slug, block) for slug, block in settings.PROVIDERS.items()]
+        for account in accounts:
+            stock.offer(account)
+        return accounts
 
 
 def _sync(slug: str, block: dict[str, Any]) -> ProviderAccount:

@@ -42,12 +42,13 @@ def advance(pk: uuid.UUID | str) -> None:
         return
     if voice.intent:
         # Whoever held the lease died between the intent and the outcome.
-        _outcome_unknown(voice, reason="interrupted")
+        _outcome_unknown(voice, OutcomeUnknown("interrupted", provider=voice.provider))
         return
     step = {
-        State.INIT: train,
+        State.INIT: _look_up if voice.kind == VoiceClone.Kind.IMPORTED and voice.sample is None else train,
         State.TRAINING: _poll,
         State.SUCCESS: _recheck,
+        State.FAILED: _rest,
         State.UNKNOWN: _look_for,
         State.DELETING: _delete,
     }.get(State(voice.state))
@@ -80,15 +81,16 @@ def train(voice: VoiceClone) -> None:
     order = order_for(voice)
     cloning = voice.account.client().cloning
     fresh = not voice.remote_id
-    if fresh and not declare_intent(voice, "create"):
+    repeatable = not fresh and voice.traits.trains_idempotently
+    if not repeatable and not declare_intent(voice, "create" if fresh else "train"):
         return
     try:
-        remote = cloning.create(order) if fresh else cloning.replace_sample(voice.remote_id, order)
+        remote = cloning.create(order) if fresh else cloning.train(voice.remote_id, order)
     except OutcomeUnknown as error:
-        if fresh:
-            _outcome_unknown(voice, reason=error.detail, error=error)
-        else:
+        if repeatable:
             _try_again(voice, error)
+        else:
+            _outcome_unknown(voice, error)
     except VoiceNotFound as error:
         # Only a voice that we had can be missing: it is made anew from its recording, as another intent.
         _missing(voice, error)
@@ -116,6 +118,7 @@ def order_for(voice: VoiceClone) -> VoiceOrder:
         sample_url=samples.sample_url(sample),
         sample=read,
         options=voice.options,
+        reading=sample.reading_id,
     )
 
 
@@ -148,6 +151,7 @@ def _apply(voice: VoiceClone, remote: RemoteVoice | None) -> None:
             voice,
             event=event,
             state=State.SUCCESS,
+            remote_id=remote.remote_id,
             provider_state=remote.raw_state,
             demo_url=remote.demo_url or voice.demo_url,
             polled_at=now,
@@ -161,6 +165,10 @@ def _apply(voice: VoiceClone, remote: RemoteVoice | None) -> None:
     elif remote is not None and remote.state == RemoteState.FAILED:
         reason = remote.reason or PortalError(_("The provider did not accept this recording. Please use another one."))
         _fail(voice, reason, provider_state=remote.raw_state)
+    elif remote is not None and remote.state == RemoteState.EMPTY and not _too_late(voice):
+        # The recording never arrived: it is handed over anew.
+        event = VoiceEvent(row=voice, kind="not_handed_over", detail={"provider_state": remote.raw_state})
+        _write_or_give_back(voice, event=event, state=State.INIT, polled_at=now, due_at=now + back_off(voice.attempts))
     elif not _too_late(voice):
         _write_or_give_back(
             voice,
@@ -171,8 +179,46 @@ def _apply(voice: VoiceClone, remote: RemoteVoice | None) -> None:
         )
 
 
-def _recheck(voice: VoiceClone) -> None:
+def _look_up(voice: VoiceClone) -> None:
+    """A voice that was trained elsewhere is believed once the provider confirms it."""
+    if _too_late(voice) or not _may_call(voice):
+        return
+    try:
+        remote = voice.account.client().cloning.look_up(voice.remote_id, voice.model)
+    except ProviderError as error:
+        _try_again(voice, error)
+        return
+    if remote.state == RemoteState.GONE:
+        reason = remote.reason or VoiceNotFound(provider=voice.provider, request_id=remote.request_id)
+        _fail(voice, reason, provider_state=remote.raw_state)
+    else:
+        _apply(voice, remote)
+
+
+def _tell_name(voice: VoiceClone) -> bool:
+    """Pass a new name on to a provider that keeps one; True when the step is over with that."""
+    if not (voice.traits.can_rename and voice.remote_id and voice.remote_name != voice.name):
+        return False
     if not _may_call(voice):
+        return True
+    try:
+        voice.account.client().cloning.rename(voice.remote_id, voice.name)
+    except ProviderError as error:
+        due_at = timezone.now() + _pause(voice, error) if error.retryable and voice.attempts < CREATE_ATTEMPTS else None
+        event = VoiceEvent(row=voice, kind="rename_failed", detail=_evidence(error))
+        _write_or_give_back(voice, event=event, due_at=due_at)
+    else:
+        _write_or_give_back(voice, remote_name=voice.name, due_at=None, attempts=0)
+    return True
+
+
+def _rest(voice: VoiceClone) -> None:
+    if not _tell_name(voice):
+        _write_or_give_back(voice, due_at=None)
+
+
+def _recheck(voice: VoiceClone) -> None:
+    if _tell_name(voice) or not _may_call(voice):
         return
     try:
         remote = voice.account.client().cloning.statuses([voice.remote_id]).get(voice.remote_id)
@@ -262,13 +308,13 @@ def _erase_samples(voice: VoiceClone) -> None:
 
 
 def _adopt(voice: VoiceClone, remote: RemoteVoice, *, kind: str) -> None:
-    ready = remote.state == RemoteState.READY
+    ready, empty = remote.state == RemoteState.READY, remote.state == RemoteState.EMPTY
     now = timezone.now()
     stored = _write_or_give_back(
         voice,
         event=VoiceEvent(row=voice, kind=kind, detail={"remote_id": remote.remote_id, "request_id": remote.request_id}),
         keep={"remote_id": remote.remote_id, "intent": ""},
-        state=State.SUCCESS if ready else State.TRAINING,
+        state=State.SUCCESS if ready else State.INIT if empty else State.TRAINING,
         remote_id=remote.remote_id,
         provider_state=remote.raw_state,
         demo_url=remote.demo_url or voice.demo_url,
@@ -277,11 +323,13 @@ def _adopt(voice: VoiceClone, remote: RemoteVoice, *, kind: str) -> None:
         looks=0,
         attempts=0,
         ready_at=now if ready else None,
-        due_at=None if ready else now + back_off(1),
+        due_at=None if ready else now if empty else now + back_off(1),
         deadline=now + timedelta(seconds=voice.traits.training_deadline_seconds),
         **failures.CLEARED,
     )
-    if not stored:
+    if stored and empty:
+        wake(ADVANCE, voice.pk)
+    elif not stored:
         logger.warning("voice %s was moved while it was being trained; its id at the provider is kept", voice.pk)
 
 
@@ -301,22 +349,23 @@ def _try_again(voice: VoiceClone, error: ProviderError) -> None:
     )
 
 
-def _outcome_unknown(voice: VoiceClone, *, reason: str, error: ProviderError | None = None) -> None:
+def _outcome_unknown(voice: VoiceClone, unknown: ProviderError) -> None:
     if voice.state == State.DELETING:
         # Its owner deleted it while the call was under way: the tag will tell what there is to delete.
         write_back(voice, intent="", due_at=timezone.now())
         wake(ADVANCE, voice.pk)
         return
-    unknown = error or OutcomeUnknown(reason, provider=voice.provider)
+    # With an id in hand the provider's own state tells; without one we look for our tag.
+    known = bool(voice.remote_id)
     _write_or_give_back(
         voice,
         event=VoiceEvent(row=voice, kind="outcome_unknown", detail=_evidence(unknown)),
         keep={"intent": ""},
-        state=State.UNKNOWN,
+        state=State.TRAINING if known else State.UNKNOWN,
         intent="",
         looks=0,
         attempts=0,
-        due_at=timezone.now() + LOOK_AFTER[0],
+        due_at=timezone.now() + (back_off(1) if known else LOOK_AFTER[0]),
         **failures.kept(unknown),
     )
 
@@ -333,20 +382,17 @@ def _missing(voice: VoiceClone, error: ProviderError) -> None:
 def _fail(voice: VoiceClone, error: ProviderError | PortalError, *, provider_state: str = "") -> None:
     """The voice will not come to be. Its place is free again unless the provider still holds something of it."""
     with transaction.atomic():
-        if (
-            _write_or_give_back(
-                voice,
-                event=VoiceEvent(row=voice, kind="failed", detail=_evidence(error)),
-                keep={"intent": ""},
-                state=State.FAILED,
-                provider_state=provider_state or voice.provider_state,
-                intent="",
-                due_at=None,
-                polled_at=timezone.now(),
-                **failures.kept(error),
-            )
-            and not voice.remote_id
-        ):
+        if _write_or_give_back(
+            voice,
+            event=VoiceEvent(row=voice, kind="failed", detail=_evidence(error)),
+            keep={"intent": ""},
+            state=State.FAILED,
+            provider_state=provider_state or voice.provider_state,
+            intent="",
+            due_at=None,
+            polled_at=timezone.now(),
+            **failures.kept(error),
+        ) and not (voice.remote_id and voice.traits.can_delete):
             quota.release_slot(voice)
 
 

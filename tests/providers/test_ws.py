@@ -65,7 +65,7 @@ class ParrotSpeech:
     refused: ProviderError | None = None
     asked: list[tuple[int, str]] = field(default_factory=list)
 
-    def connection(self) -> SpeechConnection:
+    def connection(self, request: SpeechRequest) -> SpeechConnection:
         return SpeechConnection(
             account_key=self.account_key,
             provider="parrot",
@@ -386,7 +386,7 @@ def test_closing_the_generator_closes_the_socket(pool: ConnectionPool) -> None:
         spoken.close()
         assert gone.wait(5)
         assert goodbyes == [CLOSE]
-        assert pool.borrow(ParrotSpeech(server.ws).connection()) is None
+        assert pool.borrow(ParrotSpeech(server.ws).connection(REQUEST)) is None
 
 
 # --- between tasks ---
@@ -462,10 +462,10 @@ def test_it_keeps_no_more_idle_connections_than_it_may() -> None:
             next(spoken)
         for spoken in at_once:
             list(spoken)
-        kept = pool.borrow(ParrotSpeech(server.ws).connection())
+        kept = pool.borrow(ParrotSpeech(server.ws).connection(REQUEST))
         assert kept is not None
         kept.close()
-        assert pool.borrow(ParrotSpeech(server.ws).connection()) is None
+        assert pool.borrow(ParrotSpeech(server.ws).connection(REQUEST)) is None
 
 
 def test_a_failed_task_takes_its_connection_with_it(pool: ConnectionPool) -> None:

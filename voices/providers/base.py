@@ -81,7 +81,23 @@ class SampleRules:
 
 
 @dataclass(frozen=True, slots=True)
+class StockVoice:
+    """A voice that the provider brings along; nobody trains it. `remote_id` is what its speech service takes."""
+
+    remote_id: str
+    label: Text
+    model: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class Traits:
+    """What a provider can do, and within which limits.
+
+    `trains_idempotently`: handing over the same recording twice costs nothing. `speech_note` says why a voice cannot speak,
+    `delete_note` what deleting does not do. A name counts its code points or its UTF-16 units, whichever are more.
+    """
+
     slug: str
     label: Text
     models: tuple[VoiceModel, ...]
@@ -108,6 +124,12 @@ class Traits:
     can_delete: bool
     can_find_by_tag: bool
     can_synthesize: bool
+    trains_idempotently: bool = True
+    max_text_bytes: int | None = None
+    max_name_length: int = 60
+    speech_note: Text = ""
+    delete_note: Text = ""
+    stock_voices: tuple[StockVoice, ...] = ()
 
     def model(self, slug: str) -> VoiceModel:
         """Raises KeyError when the provider has no such model."""
@@ -138,6 +160,9 @@ class Account:
 
 
 class RemoteState(StrEnum):
+    """EMPTY: a place for a voice that still waits for its recording."""
+
+    EMPTY = "empty"
     WORKING = "working"
     READY = "ready"
     FAILED = "failed"
@@ -145,10 +170,19 @@ class RemoteState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingText:
+    """A text to read aloud for the recording, where the provider compares the two. `id` is the provider's, opaque to us."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class VoiceOrder:
     """What is asked of `Cloning.create`. `tag` is our mark, `[a-z0-9]{9}`, by which the voice can be found again.
 
-    `sample_url` is fetched by the provider; `sample` reads the same bytes for providers that take an upload.
+    `sample_url` is fetched by the provider; `sample` reads the same bytes for providers that take an upload. `reading` is the
+    `ReadingText.id` that the speaker read.
     """
 
     tag: str
@@ -158,11 +192,16 @@ class VoiceOrder:
     sample_url: str = field(repr=False)
     sample: Callable[[], bytes] = field(repr=False)
     options: Mapping[str, OptionValue] = field(default_factory=dict)
+    reading: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteVoice:
-    """A voice as the provider sees it. `created` is the provider's own wording of the time, only good for sorting."""
+    """A voice as the provider sees it. `created` is the provider's own wording of the time, only good for sorting.
+
+    Where a voice has no id before it is trained, `remote_id` is its task's until then: the answer that says READY brings the
+    voice's own, under the key of the task's.
+    """
 
     remote_id: str
     state: RemoteState
@@ -178,11 +217,26 @@ class Cloning(Protocol):
     """Every method may raise `ProviderError`. None retries: who called decides, knowing what it costs."""
 
     def create(self, order: VoiceOrder) -> RemoteVoice:
-        """Takes a voice slot. Raises OutcomeUnknown when the slot may have been taken without an answer."""
+        """Take a place for a voice. EMPTY: the recording is handed over by `train`; WORKING: it already has been.
+
+        Raises OutcomeUnknown when the place may have been taken without an answer.
+        """
         ...
 
-    def replace_sample(self, remote_id: str, order: VoiceOrder) -> RemoteVoice:
-        """Train the same voice anew; keeps the id and takes no further slot."""
+    def train(self, remote_id: str, order: VoiceOrder) -> RemoteVoice:
+        """Hand over the recording for a place or a voice that exists; takes no further place."""
+        ...
+
+    def rename(self, remote_id: str, name: str) -> None:
+        """Where `Traits.can_rename`; never trains."""
+        ...
+
+    def reading_texts(self) -> Sequence[ReadingText]:
+        """Where `Traits.needs_reading_text`: what may be read aloud."""
+        ...
+
+    def look_up(self, remote_id: str, model: str) -> RemoteVoice:
+        """A voice that was trained elsewhere: GONE unless this account may use it, with that model. May cost a character."""
         ...
 
     def statuses(self, remote_ids: Sequence[str]) -> Mapping[str, RemoteVoice]:
@@ -242,12 +296,35 @@ class Audio:
 
 
 @dataclass(frozen=True, slots=True)
+class Phoneme:
+    """One sound, or a pause (`sil`, `sp`), in milliseconds from the start of the audio. `tone` 1-5, 0 for none."""
+
+    name: str
+    tone: int
+    begin_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
-    """A stretch of text tied to a stretch of the audio, in milliseconds from its start."""
+    """A stretch of text tied to a stretch of the audio, in milliseconds from its start.
+
+    `syllable` (pinyin with its tone digit), `phonemes` and `boundary` (a prosodic break follows) where the provider tells.
+    """
 
     text: str
     begin_ms: int
     end_ms: int
+    syllable: str = ""
+    phonemes: tuple[Phoneme, ...] = ()
+    boundary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """About which share of the text has been spoken, 0 to 1; never goes back."""
+
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +342,7 @@ class Done:
     request_id: str
 
 
-Event = Send | Audio | Mark | Usage | Done
+Event = Send | Audio | Mark | Progress | Usage | Done
 
 
 class SpeechSession(Protocol):
@@ -290,7 +367,9 @@ class SpeechSession(Protocol):
 
 
 class Speech(Protocol):
-    def connection(self) -> SpeechConnection: ...
+    def connection(self, request: SpeechRequest) -> SpeechConnection:
+        """Signed anew for every call, where a signature ages."""
+        ...
 
     def session(self, request: SpeechRequest) -> SpeechSession:
         """Raises ProviderError for a request that the provider could only refuse."""

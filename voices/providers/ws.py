@@ -23,7 +23,18 @@ import certifi
 import websocket
 from websocket._cookiejar import SimpleCookieJar
 
-from voices.providers.base import Audio, Done, Mark, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession, Usage
+from voices.providers.base import (
+    Audio,
+    Done,
+    Mark,
+    Progress,
+    Send,
+    Speech,
+    SpeechConnection,
+    SpeechRequest,
+    SpeechSession,
+    Usage,
+)
 from voices.providers.errors import (
     ConfigurationError,
     CredentialsRejected,
@@ -36,7 +47,7 @@ from voices.providers.errors import (
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _GOODBYE_SECONDS = 0.2
 
-Spoken = Audio | Mark | Usage | Done
+Spoken = Audio | Mark | Progress | Usage | Done
 
 
 def speak(
@@ -48,7 +59,7 @@ def speak(
     before it has said anything for this task is replaced once, for nothing was spoken; a fresh one never is.
     """
     pool = pool or _shared_pool
-    where = speech.connection()
+    where = speech.connection(request)
     kept = pool.borrow(where)
     if kept is not None:
         try:

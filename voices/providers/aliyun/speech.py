@@ -52,7 +52,7 @@ class AliyunSpeech:
     headers: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
 
-    def connection(self) -> SpeechConnection:
+    def connection(self, request: SpeechRequest) -> SpeechConnection:
         return SpeechConnection(
             account_key=self.account_key,
             provider=SLUG,
