@@ -55,7 +55,8 @@ class VoiceModel:
     """An engine of the provider. A voice is bound to the one it was enrolled with.
 
     `speech` and `enrollment` name the `Traits` parameters that this engine takes; whatever is not named is not sent.
-    `price` is CNY per 10 000 counted characters.
+    `price` is CNY per 10 000 counted characters. `stock_only`: no voice can be trained with it, the provider's own speak with it.
+    `max_characters` and `max_text_bytes` (UTF-8) stand in for those of `Traits` where this engine takes other lengths.
     """
 
     slug: str
@@ -65,6 +66,9 @@ class VoiceModel:
     speech: frozenset[str]
     audio_formats: frozenset[str]
     price: float
+    stock_only: bool = False
+    max_characters: int | None = None
+    max_text_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,11 @@ class Traits:
             if model.slug == slug:
                 return model
         raise KeyError(slug)
+
+    def text_limits(self, model: str) -> tuple[int, int | None]:
+        """The longest text that this model speaks: counted characters, and bytes of UTF-8 where the provider counts those."""
+        engine = self.model(model)
+        return engine.max_characters or self.max_characters, engine.max_text_bytes or self.max_text_bytes
 
     def speech_parameters(self, model: str) -> tuple[Parameter, ...]:
         taken = self.model(model).speech
@@ -252,12 +261,34 @@ class Cloning(Protocol):
         ...
 
 
+class Places(Protocol):
+    """Where a provider keeps places that were made and never trained, without a mark of ours. May raise `ProviderError`."""
+
+    def unclaimed(self, order: VoiceOrder) -> Sequence[RemoteVoice]:
+        """The empty places of the account that `order` could be trained in and that still have the name they were made with.
+
+        Whether a row of ours has one of them already is for the caller to know.
+        """
+        ...
+
+
+class Demos(Protocol):
+    """Where a provider speaks a sentence of its own with every voice that it has trained. May raise `ProviderError`."""
+
+    def demo(self, remote_id: str, link: str) -> bytes:
+        """The sound itself, some MB at most. `link` is the last `RemoteVoice.demo_url`; it is asked for anew when it has aged."""
+        ...
+
+
 # --- speech ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """`text` is one task's worth; `options` are validated `Traits.speech` parameters by name."""
+    """`text` is one task's worth; `options` are validated `Traits.speech` parameters by name.
+
+    `language` is the one that the voice was made for, empty where nobody said.
+    """
 
     remote_id: str
     model: str
@@ -265,6 +296,7 @@ class SpeechRequest:
     audio_format: str
     sample_rate: int
     options: Mapping[str, OptionValue] = field(default_factory=dict)
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +308,7 @@ class SpeechConnection:
 
     account_key: str
     provider: str
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     open_timeout: float = 10.0
     frame_timeout: float = 30.0
@@ -307,7 +339,7 @@ class Phoneme:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A stretch of text tied to a stretch of the audio, in milliseconds from its start.
+    """A stretch of text tied to a stretch of the audio, in milliseconds from its start; a pause has no text.
 
     `syllable` (pinyin with its tone digit), `phonemes` and `boundary` (a prosodic break follows) where the provider tells.
     """
@@ -375,13 +407,20 @@ class Speech(Protocol):
         """Raises ProviderError for a request that the provider could only refuse."""
         ...
 
-    def handshake_refused(self, status: int, body: str) -> ProviderError | None:
-        """What it means that the WebSocket was refused with this HTTP answer; None when only the status tells."""
+    def handshake_refused(self, status: int, body: str, *, date: str = "") -> ProviderError | None:
+        """What it means that the WebSocket was refused with this HTTP answer; None when only the status tells.
+
+        `date` is the answer's Date header, by which a wrong clock on our side shows.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
+    """What can be asked of a provider; None where it has nothing of the kind."""
+
     traits: Traits
     cloning: Cloning
     speech: Speech | None
+    places: Places | None = None
+    demos: Demos | None = None

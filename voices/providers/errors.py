@@ -14,6 +14,7 @@
         ├── SampleUnreachable      the provider could not fetch the recording from us
         ├── VoiceNotFound          no such voice at the provider
         ├── VoiceNotUsable         the voice exists but cannot speak (now, or with this model)
+        ├── VoiceNotDeletable      the provider keeps the voice, whoever asks
         ├── TextRejected           empty, too long, or refused by content review
         └── InvalidRequest         we asked wrongly
 
@@ -169,6 +170,12 @@ class VoiceNotUsable(Refused):
     code = "voice_not_usable"
     act = Act.USER
     default_sentence = _("This voice cannot speak right now. Please choose another voice or train it again.")
+
+
+class VoiceNotDeletable(Refused):
+    code = "voice_not_deletable"
+    act = Act.OPERATOR
+    default_sentence = _("The provider never deletes this voice. It is gone from here; its place there stays taken.")
 
 
 class TextRejected(Refused):

@@ -10,6 +10,7 @@ from voices.providers.errors import ConfigurationError
 
 PROVIDERS: dict[str, str] = {
     "aliyun": "voices.providers.aliyun",
+    "qiniu": "voices.providers.qiniu",
 }
 
 

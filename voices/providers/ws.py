@@ -143,9 +143,9 @@ def _open(speech: Speech, where: SpeechConnection) -> _Connection:
         )
     except websocket.WebSocketBadStatusException as error:
         body = (error.resp_body or b"")[:4096].decode(errors="replace")
-        raise (
-            speech.handshake_refused(error.status_code, body) or _refused_by_status(where, error.status_code)
-        ) from None
+        date = (error.resp_headers or {}).get("date", "")
+        refused = speech.handshake_refused(error.status_code, body, date=date)
+        raise (refused or _refused_by_status(where, error.status_code)) from None
     except ValueError:
         raise ConfigurationError(
             f"The WebSocket address of the {where.provider} account is not a URL. "

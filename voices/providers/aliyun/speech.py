@@ -65,7 +65,7 @@ class AliyunSpeech:
         """Raises TextRejected for empty text and InvalidRequest for an option that the voice's model does not take."""
         return CosyVoiceTask(request, secrets=self.secrets)
 
-    def handshake_refused(self, status: int, body: str) -> ProviderError | None:
+    def handshake_refused(self, status: int, body: str, *, date: str = "") -> ProviderError | None:
         said = _object(body)
         if said is None or not said.get("code"):
             return None
