@@ -12,6 +12,7 @@ from . import ledger
 from .aliyun import voices
 from .faults import UnknownFaultError, parse
 from .options import CHANGEABLE
+from .qiniu import clones
 from .state import STATE
 
 
@@ -33,8 +34,9 @@ def install(app: web.Application) -> None:
 
 
 async def _health(request: web.Request) -> web.Response:
-    count = request.app[STATE].connection.execute("SELECT COUNT(*) FROM aliyun_voices").fetchone()[0]
-    return web.json_response({"status": "ok", "voices": count, "faults": len(request.app[STATE].faults.list())})
+    state = request.app[STATE]
+    count = len(voices.everyone(state)) + len(clones.everyone(state))
+    return web.json_response({"status": "ok", "voices": count, "faults": len(state.faults.list())})
 
 
 def _shown_options(request: web.Request) -> dict[str, Any]:
@@ -77,6 +79,7 @@ async def _forget_voices(request: web.Request) -> web.Response:
     state = request.app[STATE]
     for voice in voices.everyone(state):
         voices.delete(state, voice)
+    clones.forget(state)
     return web.json_response([])
 
 

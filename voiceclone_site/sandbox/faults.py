@@ -14,6 +14,10 @@ How = Literal[
     "html",
     "half_json",
     "undeployed",
+    "unknown_state",
+    "string_code",
+    "no_data",
+    "contradiction",
     "no_task_started",
     "close",
     "wrong_task_id",
@@ -32,6 +36,13 @@ OPERATIONS = (
     "delete_voice",
     "handshake",
     "synthesis",
+    "create_clone",
+    "train_clone",
+    "rename_clone",
+    "get_clone",
+    "list_clones",
+    "delete_clone",
+    "get_quota",
 )
 
 

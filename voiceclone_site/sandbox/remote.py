@@ -68,6 +68,11 @@ class Sandbox:
         return f"ws://127.0.0.1:{self.port}/api-ws/v1/inference"
 
     @property
+    def qiniu_http(self) -> str:
+        """What QINIU_BASE_URL has to be."""
+        return self.origin
+
+    @property
     def ledger(self) -> RemoteLedger:
         return RemoteLedger(self)
 
@@ -87,7 +92,7 @@ class Sandbox:
     ) -> int:
         """Make the `nth` matching call, and `times` - 1 after it (0: every one), go wrong; the fault's id.
 
-        `operation` is an enrollment action, "handshake", "synthesis" (a whole task) or "*". See docs/sandbox.md for what
+        `operation` is one of faults.OPERATIONS ("synthesis" is a whole task), or "*". See docs/sandbox.md for what
         each `how` does and which other arguments it reads.
         """
         fault = {
@@ -116,7 +121,21 @@ class Sandbox:
         """End a training ("OK"), reject a voice ("UNDEPLOYED"), or hold it in training for a day ("DEPLOYING")."""
         self.ask("PATCH", f"/voices/{quote(voice_id)}", {"status": status})
 
+    def qiniu_voices(self, account: str = "") -> list[dict[str, Any]]:
+        """Every place with id, account, name, language, tier, state and sha256 of its sample."""
+        found: list[dict[str, Any]] = self.ask("GET", "/qiniu/voices")
+        return [voice for voice in found if account in ("", voice["account"])]
+
+    def set_qiniu_state(self, voice_id: str, state: str) -> None:
+        """End a training ("Success", "Failed"), or hold it for a day ("Training")."""
+        self.ask("PATCH", f"/qiniu/voices/{quote(voice_id)}", {"state": state})
+
+    def remove_qiniu_voice(self, voice_id: str) -> None:
+        """As by hand in the vendor's console: gone, whatever its tier."""
+        self.ask("DELETE", f"/qiniu/voices/{quote(voice_id)}")
+
     def forget_voices(self) -> None:
+        """Those of every provider and account."""
         self.ask("DELETE", "/voices")
 
     def options(self) -> dict[str, Any]:

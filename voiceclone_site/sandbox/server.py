@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from yarl import URL
 
-from . import aliyun, control, store
+from . import aliyun, control, qiniu, store
 from .fetching import is_loopback
 from .ledger import Ledger
 from .options import Options
@@ -17,8 +17,8 @@ from .state import STATE, State
 from .studio import Studio
 
 HOST = "127.0.0.1"
-# A provider is a module with NAME, install(app) and banner(origin, options): iFlytek and Qiniu join here.
-PROVIDERS = (aliyun,)
+# A provider is a module with NAME, install(app) and banner(origin, options): iFlytek joins here.
+PROVIDERS = (aliyun, qiniu)
 _LARGEST_BODY = 16 * 1024 * 1024
 _SHUTDOWN_SECONDS = 1.0
 
