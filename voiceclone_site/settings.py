@@ -290,7 +290,8 @@ PROVIDERS = {
             "http": env.str("QINIU_BASE_URL", default="https://xrobo.qiniu.com"),
             # Where a demo may be fetched from, besides the API's own host: these names and all beneath them.
             "demo_hosts": env.str(
-                "QINIU_DEMO_HOSTS", default="qiniu.com,qiniuapi.com,qiniucs.com,qbox.me,qnssl.com,qiniudn.com,clouddn.com"
+                "QINIU_DEMO_HOSTS",
+                default="qiniu.com,qiniuapi.com,qiniucs.com,qbox.me,qnssl.com,qiniudn.com,clouddn.com",
             ),
         },
         "sandbox_credentials": {"api_key": "qiniu-sandbox-1"},
