@@ -1,7 +1,7 @@
 """What every provider offers, and the frozen values that cross the line.
 
-A provider is a package with `TRAITS` (what it can do), and `build(account)` (the two conversations it can hold). Above this
-floor nobody knows a provider's name: forms, pages and services read `Traits`.
+A provider is a package with `TRAITS` (what it can do), `BOOK` (what its codes mean) and `build(account)` (the conversations
+that it can hold). Above this floor nobody knows a provider's name: forms, pages and services read `Traits`.
 
 Speech is sans-IO. A `SpeechSession` says which frames to send and turns received frames into events; it never touches a
 socket, so the thread driver (`ws.py`), an asynchronous relay and a test drive the same code.

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from voices.providers.aliyun.errors import enrollment_refused
+from voices.providers.aliyun.errors import enrollment_refused, review_rejected
 from voices.providers.aliyun.traits import SLUG, TAKES_SAMPLE_LANGUAGE, TRAITS
 from voices.providers.base import ReadingText, RemoteState, RemoteVoice, VoiceOrder
 from voices.providers.errors import (
@@ -17,7 +17,6 @@ from voices.providers.errors import (
     OutcomeUnknown,
     ProviderError,
     ProviderTrouble,
-    SampleRejected,
     VoiceNotFound,
     VoiceNotUsable,
 )
@@ -171,13 +170,7 @@ def _voice(row: Mapping[str, Any], *, request_id: str) -> RemoteVoice:
     state = _STATES.get(raw_state, RemoteState.WORKING)
     reason = None
     if state is RemoteState.FAILED:
-        reason = SampleRejected(
-            "the review rejected the voice",
-            provider=SLUG,
-            provider_code=raw_state,
-            request_id=request_id,
-            sentence=_("The provider's review did not accept this recording. Please use another one."),
-        )
+        reason = review_rejected(state=raw_state, request_id=request_id)
     return RemoteVoice(
         remote_id=str(row["voice_id"]),
         state=state,
