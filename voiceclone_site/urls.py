@@ -19,6 +19,7 @@ api_docs = csp_update({"style-src": [UNSAFE_INLINE]})(SpectacularSwaggerSplitVie
 
 urlpatterns = [
     path("samples/", include("voices.sample_urls")),
+    path("help/", include("voices.help_urls")),
     path("voices/", include("voices.demo_urls")),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
