@@ -434,6 +434,7 @@ TRAITS = Traits(
     can_delete=False,
     can_find_by_tag=False,
     can_synthesize=True,
+    trains_in_two_steps=True,
     trains_idempotently=False,
     delete_note=_(
         "iFlytek offers no way to delete a trained voice. The voice and its recordings are deleted here; "
