@@ -44,7 +44,7 @@ def order(alice: User, qiniu_account: ProviderAccount, public_address: str) -> O
     return take_in
 
 
-@pytest.fixture(params=["current-body", "current-mirror", "legacy-body", "legacy-mirror"])
+@pytest.fixture(params=["current-body", "legacy-mirror"])
 def any_wire(request: pytest.FixtureRequest, sandbox: Sandbox) -> None:
     dialect, transport = request.param.split("-")
     sandbox.configure(qiniu_dialect=dialect, qiniu_transport=transport)
