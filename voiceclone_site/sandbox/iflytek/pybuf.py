@@ -12,6 +12,7 @@ from ..speech.speaking import Spoken
 from . import pinyin
 
 FRAMES_PER_SECOND = 200
+_AUDIBLE_FRAMES = 10
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _PUNCTUATION = re.compile(r"[，。！？；：、,.!?;:…—]")
 _UNUSABLE = re.compile(r"[;\[\]@:\s{}*]")
@@ -92,8 +93,8 @@ def _sounds(spoken: Spoken, *, punctuation: bool) -> list[_Sound]:
 
 
 def _long(pauses: list[Phoneme], end_of: dict[int, float]) -> bool:
-    """Whether a pause is one that is heard: espeak-ng marks every word's end with one that lasts no time."""
-    return bool(pauses) and end_of[id(pauses[-1])] - pauses[0].begin / espeak.RATE >= 2 / FRAMES_PER_SECOND
+    """Whether a pause is one that is heard: espeak-ng puts a short one behind almost every word."""
+    return bool(pauses) and end_of[id(pauses[-1])] - pauses[0].begin / espeak.RATE >= _AUDIBLE_FRAMES / FRAMES_PER_SECOND
 
 
 def _word(
