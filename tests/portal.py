@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -13,9 +13,10 @@ from django.db import connections
 from django.test.testcases import QuietWSGIRequestHandler
 from pytest_django import Settings
 
-from tests.sandbox_server import QINIU_KEY
+from tests.sandbox_server import IFLYTEK, QINIU_KEY
 from voiceclone_site.sandbox.remote import Sandbox
 from voices.models import ProviderAccount
+from voices.providers.iflytek.auth import forget_tokens
 
 UNHURRIED = 1000.0
 """Calls a second that no test reaches, so that none waits for a slot."""
@@ -40,6 +41,39 @@ def aliyun_account_at(
         enrollment_rate=UNHURRIED,
         synthesis_rate=UNHURRIED,
     )
+
+
+@pytest.fixture
+def iflytek_account(db: None, sandbox: Sandbox) -> Iterator[ProviderAccount]:
+    """The sandbox's first iFlytek account, open, with room and rates for everything; it checks signatures to the byte."""
+    sandbox.configure(iflytek={"signature": "strict"})
+    forget_tokens()
+    yield iflytek_account_at(sandbox)
+    forget_tokens()
+
+
+def iflytek_account_at(
+    sandbox: Sandbox, *, credentials: Mapping[str, str] = IFLYTEK, name: str = "sandbox"
+) -> ProviderAccount:
+    return ProviderAccount.objects.create(
+        provider="iflytek",
+        name=name,
+        origin=ProviderAccount.Origin.SANDBOX,
+        credentials=dict(credentials),
+        endpoints=iflytek_endpoints(sandbox),
+        voice_cap=1000,
+        enrollment_rate=UNHURRIED,
+        synthesis_rate=UNHURRIED,
+    )
+
+
+def iflytek_endpoints(sandbox: Sandbox) -> dict[str, str]:
+    return {
+        "token": sandbox.iflytek_token,
+        "train": sandbox.iflytek_train,
+        "clone": sandbox.iflytek_clone,
+        "tts": sandbox.iflytek_tts,
+    }
 
 
 @pytest.fixture

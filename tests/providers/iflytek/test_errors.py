@@ -90,7 +90,9 @@ def test_no_two_entries_share_an_anchor() -> None:
     [
         ("音频与文本不一致", "does not match the sentence"),
         ("音频内容与训练文本不匹配", "does not match the sentence"),
+        ("音频与训练文本不一致（有效语音3.0秒，过短）", "does not match the sentence"),
         ("音频质量评分低于设定阈值", "quality"),
+        ("未检测到有效人声", "quality"),
         ("MOS score too low", "quality"),
         ("音频时长超过60秒", "too short or too long"),
         ("音频采样率低于24kHz", "sound file"),

@@ -83,10 +83,10 @@ _READING_DIFFERS = _(
 
 # The provider publishes no list of its reasons (2026-11); these are looked for in its words, the first that is found decides.
 _REASONS: tuple[tuple[Sentence, tuple[str, ...]], ...] = (
+    (_READING_DIFFERS, ("文本", "不一致", "不匹配", "漏读", "错读", "match")),
     (_WRONG_LENGTH, ("时长", "过短", "过长", "太短", "太长", "duration")),
-    (_POOR_QUALITY, ("质量", "评分", "得分", "噪", "mos", "quality")),
-    (_WRONG_FORMAT, ("格式", "采样率", "声道", "位深", "大小", "解码", "format", "sample rate")),
-    (_READING_DIFFERS, ("文本", "不一致", "不匹配", "不符", "漏读", "错读", "match")),
+    (_POOR_QUALITY, ("质量", "评分", "得分", "噪", "人声", "mos", "quality")),
+    (_WRONG_FORMAT, ("格式", "采样率", "声道", "位深", "过大", "解码", "解析", "format", "sample rate")),
 )
 
 _ENGINE_CODES = (10003, *range(100_001, 100_011))

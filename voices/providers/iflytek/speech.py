@@ -71,6 +71,7 @@ class IflytekSpeech:
     clone_url: str
     stock_url: str
     clock: Callable[[], float] = time.time
+    frame_seconds: float = FRAME_SECONDS
 
     def connection(self, request: SpeechRequest) -> SpeechConnection:
         """For one task, at once: the signature in the address is dead after five minutes."""
@@ -79,7 +80,7 @@ class IflytekSpeech:
             endpoint, api_key=self.credentials.api_key, api_secret=self.credentials.api_secret, now=self.clock()
         )
         return SpeechConnection(
-            account_key=self.account_key, provider=SLUG, url=url, headers={}, frame_timeout=FRAME_SECONDS
+            account_key=self.account_key, provider=SLUG, url=url, headers={}, frame_timeout=self.frame_seconds
         )
 
     def session(self, request: SpeechRequest) -> SpeechSession:
@@ -354,13 +355,20 @@ def _pieces_of(request: SpeechRequest) -> list[str]:
 
 
 def pieces(text: str, *, limit: int) -> list[str]:
-    """The same text cut into as few pieces of at most `limit` bytes of UTF-8 as end with a sentence; failing that with a comma
-    or a space, failing that anywhere between two signs."""
+    """The same text cut into few pieces of at most `limit` bytes of UTF-8, none but the last shorter than half of what fits.
+
+    Within that, a piece ends behind a sentence; failing that behind a comma or a space; failing that between any two signs.
+    """
     cut = []
     while len(text.encode()) > limit:
         room = text.encode()[:limit].decode(errors="ignore")
-        ends = [found.end() for pattern in (_PAUSE, _SENTENCE_END) for found in list(pattern.finditer(room))[-1:]]
-        at = ends[-1] if ends else len(room)
+        at = _last_end(_SENTENCE_END, room) or _last_end(_PAUSE, room) or len(room)
         cut.append(text[:at])
         text = text[at:]
     return [*cut, text]
+
+
+def _last_end(pattern: re.Pattern[str], room: str) -> int:
+    """Where the last match in the second half ends; 0 when there is none."""
+    ends = [found.end() for found in pattern.finditer(room, len(room) // 2)]
+    return ends[-1] if ends else 0
