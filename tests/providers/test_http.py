@@ -21,7 +21,7 @@ from voices.providers.errors import (
     Refused,
     Unreachable,
 )
-from voices.providers.http import Answer, HttpClient, translated
+from voices.providers.http import Answer, Content, HttpClient, multipart, translated
 
 KEY = "sk-very-secret-1"
 
@@ -280,6 +280,64 @@ def test_a_header_that_cannot_be_sent_is_a_mistake_of_the_set_up_and_not_quoted(
     with pytest.raises(ConfigurationError) as caught:
         client("http://127.0.0.1:1").call("GET", "/", effect=False, headers={"Authorization": "Bearer sk-1\nX: y"})
     assert "sk-1" not in str(caught.value)
+
+
+# --- bodies to the byte ---
+
+
+def test_it_sends_content_as_it_is_with_its_own_kind() -> None:
+    seen = []
+
+    def script(peer: Peer) -> None:
+        seen.append(peer.read_request())
+        peer.answer(200, "{}")
+
+    data = b'{"name":"\xe5\xb0\x8f\xe6\x98\x8e"}\r\n\x00'
+    with Loopback(script) as server:
+        content = Content(data, "application/json")
+        client(server.http).call("POST", "", effect=True, headers={"X-Sign": "abc"}, content=content)
+    assert seen[0].line == "POST / HTTP/1.1"
+    assert seen[0].body == data
+    assert (seen[0].headers["content-type"], seen[0].headers["x-sign"]) == ("application/json", "abc")
+
+
+def test_content_that_has_begun_to_leave_leaves_the_outcome_unknown() -> None:
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.reset()
+
+    with Loopback(script) as server, pytest.raises(OutcomeUnknown):
+        client(server.http).call("POST", "/x", effect=True, headers={}, content=Content(b"order", "text/plain"))
+
+
+def test_a_form_has_its_file_first_and_then_its_fields() -> None:
+    form = multipart(
+        {"taskId": "7", "name": "小明"}, name="file", filename="a.wav", data=b"\r\n--b--", kind="audio/wav", boundary="b"
+    )
+    assert form.kind == "multipart/form-data; boundary=b"
+    assert form.data.split(b"\r\n") == [
+        b"--b",
+        b'Content-Disposition: form-data; name="file"; filename="a.wav"',
+        b"Content-Type: audio/wav",
+        b"",
+        b"",
+        b"--b--",
+        b"--b",
+        b'Content-Disposition: form-data; name="taskId"',
+        b"",
+        b"7",
+        b"--b",
+        b'Content-Disposition: form-data; name="name"',
+        b"",
+        "小明".encode(),
+        b"--b--",
+        b"",
+    ]
+
+
+def test_every_form_has_a_boundary_of_its_own() -> None:
+    one, two = (multipart({}, name="file", filename="a.wav", data=b"", kind="audio/wav").kind for _ in range(2))
+    assert one != two
 
 
 # --- nothing unmapped ---
