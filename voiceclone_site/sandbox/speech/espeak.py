@@ -161,8 +161,8 @@ def speak(
     """Say `text` with an espeak-ng voice.
 
     `voice` is a language with or without a named variant ("cmn", "en-us+m3"); `variant` is instead the content of a
-    variant file of our own. `words_per_minute` 80..450, `pitch` and `pitch_range` 0..99. Equal arguments give equal
-    samples when the variant says "flutter 0". Raises EspeakError for an unknown voice.
+    variant file of our own. `words_per_minute` 80..450, `pitch` and `pitch_range` 0..99. Equal arguments in
+    succession give equal samples when the variant says "flutter 0". Raises EspeakError for an unknown voice.
     """
     global _engine
     with _lock:
