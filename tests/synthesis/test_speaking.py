@@ -77,7 +77,9 @@ def test_it_tells_the_story_of_the_job(ready_voice: VoiceClone) -> None:
     assert spool_files() == []
 
 
-def test_it_has_the_first_audio_before_the_provider_has_sent_its_last(ready_voice: VoiceClone, sandbox: Sandbox) -> None:
+def test_it_has_the_first_audio_before_the_provider_has_sent_its_last(
+    ready_voice: VoiceClone, sandbox: Sandbox
+) -> None:
     sandbox.configure(speed=4)
     stream = speak(ready_voice, STORY)
     assert sandbox.ledger.answers("audio")
