@@ -10,7 +10,7 @@ from tests.cast import (
     nobody_api,
     visitor,
 )
-from tests.portal import _listener, aliyun_account, public_address
+from tests.portal import _listener, aliyun_account, public_address, qiniu_account
 from tests.sample_server import samples
 from tests.sandbox_server import sandbox, sandbox_server
 from tests.studio import order_voice, ready_voice
@@ -31,6 +31,7 @@ __all__ = [
     "nobody_api",
     "order_voice",
     "public_address",
+    "qiniu_account",
     "ready_voice",
     "samples",
     "sandbox",

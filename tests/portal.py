@@ -13,6 +13,7 @@ from django.db import connections
 from django.test.testcases import QuietWSGIRequestHandler
 from pytest_django import Settings
 
+from tests.sandbox_server import QINIU_KEY
 from voiceclone_site.sandbox.remote import Sandbox
 from voices.models import ProviderAccount
 
@@ -35,6 +36,25 @@ def aliyun_account_at(
         origin=ProviderAccount.Origin.SANDBOX,
         credentials={"api_key": api_key},
         endpoints={"http": sandbox.aliyun_http, "websocket": sandbox.aliyun_websocket},
+        voice_cap=1000,
+        enrollment_rate=UNHURRIED,
+        synthesis_rate=UNHURRIED,
+    )
+
+
+@pytest.fixture
+def qiniu_account(db: None, sandbox: Sandbox) -> ProviderAccount:
+    """The sandbox's first Qiniu account, open, with room and rates for everything."""
+    return qiniu_account_at(sandbox)
+
+
+def qiniu_account_at(sandbox: Sandbox, *, api_key: str = QINIU_KEY, name: str = "sandbox") -> ProviderAccount:
+    return ProviderAccount.objects.create(
+        provider="qiniu",
+        name=name,
+        origin=ProviderAccount.Origin.SANDBOX,
+        credentials={"api_key": api_key},
+        endpoints={"http": sandbox.qiniu_http},
         voice_cap=1000,
         enrollment_rate=UNHURRIED,
         synthesis_rate=UNHURRIED,

@@ -14,6 +14,10 @@ ALIYUN_KEY = "sk-sandbox-aliyun-1"
 ALIYUN_ACCOUNT = "aliyun-1"
 OTHER_ALIYUN_KEY = "sk-sandbox-aliyun-2"
 OTHER_ALIYUN_ACCOUNT = "aliyun-2"
+QINIU_KEY = "qiniu-sandbox-1"
+QINIU_ACCOUNT = "qiniu-1"
+OTHER_QINIU_KEY = "qiniu-sandbox-2"
+OTHER_QINIU_ACCOUNT = "qiniu-2"
 
 
 @pytest.fixture(scope="session")

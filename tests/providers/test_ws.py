@@ -64,6 +64,7 @@ class ParrotSpeech:
     frame_timeout: float = 5.0
     refused: ProviderError | None = None
     asked: list[tuple[int, str]] = field(default_factory=list)
+    dates: list[str] = field(default_factory=list)
 
     def connection(self, request: SpeechRequest) -> SpeechConnection:
         return SpeechConnection(
@@ -79,8 +80,9 @@ class ParrotSpeech:
     def session(self, request: SpeechRequest) -> Parrot:
         return Parrot(request.text)
 
-    def handshake_refused(self, status: int, body: str) -> ProviderError | None:
+    def handshake_refused(self, status: int, body: str, *, date: str = "") -> ProviderError | None:
         self.asked.append((status, body))
+        self.dates.append(date)
         return self.refused
 
 

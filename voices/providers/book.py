@@ -22,7 +22,8 @@ class BookEntry:
 
     `service` keeps apart what one number means in two places ("enrollment", "training", "synthesis", "account", "handshake", …).
     `saying` is a piece of the provider's message, in lower case, where only that tells two troubles of one code apart. `sentence`
-    is what the person who asked is shown; `cause` and `remedy` are for whoever looks the code up.
+    is what the person who asked is shown; `cause` and `remedy` are for whoever looks the code up. `retry_after` in seconds, where
+    the provider itself does not say.
     """
 
     provider: str
@@ -34,6 +35,7 @@ class BookEntry:
     sentence: Sentence | None = None
     saying: str = ""
     retryable: bool | None = None
+    retry_after: float | None = None
     act: Act | None = None
 
     @property
@@ -58,22 +60,22 @@ class BookEntry:
         self,
         detail: str,
         *,
-        code: str = "",
+        code: str | None = None,
         request_id: str = "",
         http_status: int | None = None,
         retry_after: float | None = None,
         retryable: bool | None = None,
     ) -> ProviderError:
-        """The typed error. `code` is the provider's own where the entry stands for a family; `retryable` overrules the book."""
+        """The typed error. `code` is what the provider said, where that is not the entry's own; `retryable` overrules the book."""
         return self.kind(
             detail,
             provider=self.provider,
-            provider_code=code or self.code,
+            provider_code=self.code if code is None else code,
             request_id=request_id,
             http_status=http_status,
             sentence=self.sentence,
             retryable=self.retryable if retryable is None else retryable,
-            retry_after=retry_after,
+            retry_after=self.retry_after if retry_after is None else retry_after,
             act=self.act,
         )
 

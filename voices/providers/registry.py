@@ -11,6 +11,7 @@ from voices.providers.errors import ConfigurationError
 
 PROVIDERS: dict[str, str] = {
     "aliyun": "voices.providers.aliyun",
+    "iflytek": "voices.providers.iflytek",
     "qiniu": "voices.providers.qiniu",
 }
 

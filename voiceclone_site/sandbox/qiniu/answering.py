@@ -23,7 +23,7 @@ Work = Callable[[web.Request, str, Any, Fault | None], Awaitable[object]]
 """What a call does, from the request, its account, its JSON body and the fault in force to `data`."""
 
 
-async def answered(request: web.Request, operation: str, work: Work) -> web.StreamResponse:
+async def answered(request: web.Request, operation: str, work: Work, *, numbered: bool = True) -> web.StreamResponse:
     state = request.app[STATE]
     body = _parsed(await request.text())
     write = partial(
@@ -39,7 +39,7 @@ async def answered(request: web.Request, operation: str, work: Work) -> web.Stre
     how = fault.how if fault else ""
     write(account=account, headers=request.headers, body=body, fault=how)
     try:
-        answer = await _faulty(request, account, body, fault, work)
+        answer = await _faulty(request, account, body, fault, partial(_told, numbered=numbered), work)
     except RefusalError as refusal:
         answer = refused(refusal, state.options)
     shown = _parsed(answer.text or "") if isinstance(answer, web.Response) else None
@@ -47,14 +47,16 @@ async def answered(request: web.Request, operation: str, work: Work) -> web.Stre
     return answer
 
 
-async def _faulty(request: web.Request, account: str, body: Any, fault: Fault | None, work: Work) -> web.StreamResponse:
+async def _faulty(
+    request: web.Request, account: str, body: Any, fault: Fault | None, tell: Callable[..., web.Response], work: Work
+) -> web.StreamResponse:
     """Do what was asked, unless a fault stands before the effect; then what the fault makes of the answer."""
     if fault and fault.at == "before" and (broken := await _broken(request, fault)) is not None:
         return broken
     data = await work(request, account, body, fault)
     if fault and fault.at == "after" and (broken := await _broken(request, fault)) is not None:
         return broken
-    return _told(request, data, fault)
+    return tell(request, data, fault)
 
 
 async def _broken(request: web.Request, fault: Fault) -> web.StreamResponse | None:
@@ -72,11 +74,11 @@ async def _broken(request: web.Request, fault: Fault) -> web.StreamResponse | No
     return None
 
 
-def _told(request: web.Request, data: object, fault: Fault | None) -> web.Response:
+def _told(request: web.Request, data: object, fault: Fault | None, *, numbered: bool) -> web.Response:
     how = fault.how if fault else ""
     if how == "unknown_state" and isinstance(data, dict):
         data = {**data, "state": "Polishing"}
-    whole = success(data, request.app[STATE].options, code="0" if how == "string_code" else 0)
+    whole = success(data, request.app[STATE].options, code="0" if how == "string_code" else 0, numbered=numbered)
     if how == "no_data":
         del whole["data"]
     if how == "contradiction" and fault is not None:

@@ -30,10 +30,11 @@ class RefusalError(Exception):
         super().__init__(f"{code}: {self.message}")
 
 
-def success(data: object, options: Options, *, code: int | str = 0) -> dict[str, Any]:
-    """The newer pages leave `msg` out where there is nothing to say."""
+def success(data: object, options: Options, *, code: int | str = 0, numbered: bool = True) -> dict[str, Any]:
+    """The newer pages leave `msg` out where there is nothing to say; the quota page shows no `reqid`."""
     msg = {"msg": ""} if options.qiniu_dialect == "legacy" else {}
-    return {"code": code, **msg, "reqid": _request_id(), "data": data}
+    request_id = {"reqid": _request_id()} if numbered else {}
+    return {"code": code, **msg, **request_id, "data": data}
 
 
 def refused(refusal: RefusalError, options: Options) -> web.Response:

@@ -18,7 +18,7 @@ _ACTIVE = 0
 
 
 async def get(request: web.Request) -> web.StreamResponse:
-    return await answered(request, "get_quota", _page)
+    return await answered(request, "get_quota", _page, numbered=False)
 
 
 def use_one(state: State, account: str) -> None:

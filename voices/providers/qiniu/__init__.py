@@ -10,9 +10,10 @@ from voices.providers.base import Account, Provider
 from voices.providers.http import HttpClient
 from voices.providers.qiniu.auth import bearer
 from voices.providers.qiniu.cloning import QiniuCloning
+from voices.providers.qiniu.errors import BOOK
 from voices.providers.qiniu.traits import TRAITS
 
-__all__ = ["TRAITS", "build"]
+__all__ = ["BOOK", "TRAITS", "build"]
 
 
 def build(account: Account) -> Provider:

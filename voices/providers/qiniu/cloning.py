@@ -122,8 +122,7 @@ class QiniuCloning:
         return found | {remote_id: self._asked(remote_id) for remote_id in missing[:MAX_SINGLE_QUERIES]}
 
     def find(self, tag: str) -> Sequence[RemoteVoice]:
-        # A place takes no mark of ours when it is made; `unclaimed` is how a lost one comes back.
-        return ()
+        raise InvalidRequest("a place takes no mark of ours; `unclaimed` is how a lost one comes back", provider=SLUG)
 
     def delete(self, remote_id: str) -> None:
         try:

@@ -7,13 +7,12 @@ the status decides only where there is no code. There are no codes of detail (na
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from functools import partial
 
 from django.utils.translation import gettext_lazy as _
 
+from voices.providers.book import BookEntry, found
 from voices.providers.errors import (
     AccountBlocked,
     Act,
@@ -24,13 +23,11 @@ from voices.providers.errors import (
     ProviderTrouble,
     RateLimited,
     Refused,
+    SampleRejected,
     VoiceNotDeletable,
     VoiceNotFound,
 )
 from voices.providers.qiniu.traits import SLUG
-
-if TYPE_CHECKING:
-    from voices.providers.errors import Sentence
 
 
 class Call(StrEnum):
@@ -43,55 +40,115 @@ class Call(StrEnum):
     QUOTA = "quota"
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    kind: type[ProviderError]
-    sentence: Sentence | None = None
-    act: Act | None = None
+# Where a code means the same whatever was asked, and where what was asked decides.
+ANY_CALL = "account"
 
+_entry = partial(BookEntry, SLUG)
 
-_TROUBLE = Meaning(ProviderTrouble)
-
-MEANINGS: Mapping[str, Meaning] = {
-    "400": Meaning(InvalidRequest),
-    "401": Meaning(CredentialsRejected),
-    "403": Meaning(AccountBlocked),
-    "404": Meaning(VoiceNotFound),
-    "429": Meaning(RateLimited),
-    "500": _TROUBLE,
-    # Of sibling resources of the same platform: a failure of the server's, absent or not yours, already there.
-    "599": _TROUBLE,
-    "612": Meaning(VoiceNotFound),
-    "614": Meaning(
-        Refused,
-        _(
-            "Qiniu says that it has this already. Look at the voice again, and choose another name before you try again."
-        ),
-        act=Act.USER,
-    ),
-}
-_WRONG_ADDRESS = Meaning(
-    InvalidRequest, _("Qiniu does not know what was asked. Please tell the operator of this site to check its address.")
+_REPORT = _("Pass the ticket on to whoever looks after this portal.")
+_CHECK_ADDRESS = _("Correct the base URL on the provider account.")
+_AGAIN = _(
+    "Nothing: the portal tries again, or looks first whether the call took effect. If it goes on, ask the provider."
 )
-# What a code means for one call in particular.
-MEANINGS_OF_CALL: Mapping[tuple[Call, str], Meaning] = {
-    (Call.CREATE, "400"): Meaning(
-        InvalidRequest, _("Qiniu did not make a place for this voice. Please tell the operator of this site.")
-    ),
-    (Call.TRAIN, "400"): Meaning(
+_WRONG_ADDRESS = _("Qiniu does not know what was asked. Please tell the operator of this site to check its address.")
+_NOT_AN_API = _("The address is not that of the voice clone service.")
+
+BOOK: tuple[BookEntry, ...] = (
+    # --- what was asked decides ---
+    _entry(
+        Call.CREATE.value,
+        "400",
         InvalidRequest,
+        _("Model, language or tier of the new place were not accepted, or the account has no place left."),
+        _("Look at the provider's words in the ticket and at the places left in the provider's console."),
+        _("Qiniu did not make a place for this voice. Please tell the operator of this site."),
+    ),
+    _entry(Call.CREATE.value, "404", InvalidRequest, _NOT_AN_API, _CHECK_ADDRESS, _WRONG_ADDRESS),
+    _entry(
+        Call.TRAIN.value,
+        "400",
+        InvalidRequest,
+        _("The name or the recording's address was not accepted, or the voice is still in training."),
+        _("Wait until a running training has ended and train the voice again; otherwise pass the ticket on."),
         _(
             "Qiniu did not accept this training. If the voice is still being trained there, wait until that has ended; "
             "otherwise tell the operator of this site."
         ),
     ),
-    (Call.RENAME, "400"): Meaning(
-        InvalidRequest, _("Qiniu did not accept this name. Please choose another one."), act=Act.USER
+    _entry(
+        Call.TRAIN.value,
+        "Failed",
+        SampleRejected,
+        _("Not a code but a state: the training failed, and no reason is given."),
+        _("Use a clear recording of 10 to 60 seconds without noise, and see that its address can be reached from the internet."),
+        _(
+            "Qiniu could not train this voice and does not say why. Please try a clear recording of 10 to 60 seconds "
+            "without noise."
+        ),
     ),
-    (Call.DELETE, "403"): Meaning(VoiceNotDeletable),
-    (Call.CREATE, "404"): _WRONG_ADDRESS,
-    (Call.LIST, "404"): _WRONG_ADDRESS,
-}
+    _entry(
+        Call.RENAME.value,
+        "400",
+        InvalidRequest,
+        _("The name is empty, longer than 20 characters, or holds signs that are not taken."),
+        _("Choose another name: letters, digits and Chinese characters, 20 at most."),
+        _("Qiniu did not accept this name. Please choose another one."),
+        act=Act.USER,
+    ),
+    _entry(
+        Call.DELETE.value,
+        "403",
+        VoiceNotDeletable,
+        _("The voice has a paid place, and those are never deleted."),
+        _("Nothing can be done: the place stays taken. It can be trained with another recording."),
+    ),
+    _entry(Call.LIST.value, "404", InvalidRequest, _NOT_AN_API, _CHECK_ADDRESS, _WRONG_ADDRESS),
+    # --- any call ---
+    _entry(ANY_CALL, "400", InvalidRequest, _("A parameter is wrong; the provider's words may name it."), _REPORT),
+    _entry(
+        ANY_CALL,
+        "401",
+        CredentialsRejected,
+        _("The API key is wrong, missing or has expired."),
+        _("Make a key in the console's API key management and enter it on the provider account."),
+    ),
+    _entry(
+        ANY_CALL,
+        "403",
+        AccountBlocked,
+        _("The account may not do this."),
+        _("Ask the provider to open voice cloning for the account."),
+    ),
+    _entry(
+        ANY_CALL,
+        "404",
+        VoiceNotFound,
+        _("There is no such voice, or it is another account's."),
+        _("Train the voice again from its recording."),
+    ),
+    _entry(ANY_CALL, "429", RateLimited, _("Too many calls at once."), _("Nothing: the portal waits and goes on.")),
+    _entry(ANY_CALL, "500", ProviderTrouble, _("Something failed inside the provider."), _AGAIN),
+    # Of sibling resources of the same platform.
+    _entry(ANY_CALL, "599", ProviderTrouble, _("Something failed inside the provider."), _AGAIN),
+    _entry(
+        ANY_CALL,
+        "612",
+        VoiceNotFound,
+        _("There is no such voice, or it is another account's."),
+        _("Train the voice again from its recording."),
+    ),
+    _entry(
+        ANY_CALL,
+        "614",
+        Refused,
+        _("What was to be made is there already."),
+        _("Look at the voice again, and choose another name."),
+        _(
+            "Qiniu says that it has this already. Look at the voice again, and choose another name before you try again."
+        ),
+        act=Act.USER,
+    ),
+)
 
 
 def refused(
@@ -107,23 +164,34 @@ def refused(
     """What an answer other than success means. `effect` as in `HttpClient.call`: after a failure of the server's own, what
     became of such a call has to be looked up."""
     deciding = code or str(http_status)
-    meaning = MEANINGS_OF_CALL.get((call, deciding)) or MEANINGS.get(deciding) or _by_size(deciding)
-    if effect and meaning.kind is ProviderTrouble:
-        meaning = Meaning(OutcomeUnknown)
-    return meaning.kind(
+    entry = found(BOOK, call.value, ANY_CALL, code=deciding)
+    kind = entry.kind if entry is not None else _by_size(deciding)
+    if effect and kind is ProviderTrouble:
+        entry, kind = None, OutcomeUnknown
+    waits = retry_after if kind is RateLimited else None
+    if entry is not None:
+        return entry.error(message, code=code, request_id=request_id, http_status=http_status, retry_after=waits)
+    return kind(
         message,
         provider=SLUG,
         provider_code=code,
         request_id=request_id,
         http_status=http_status,
-        sentence=meaning.sentence,
-        act=meaning.act,
-        retry_after=retry_after if meaning.kind is RateLimited else None,
+        retry_after=waits,
     )
 
 
-def _by_size(deciding: str) -> Meaning:
+def training_failed(*, state: str, request_id: str) -> ProviderError:
+    """What a voice's state says that could not be trained."""
+    detail = "the training failed; no reason is given"
+    entry = found(BOOK, Call.TRAIN.value, code=state)
+    if entry is not None:
+        return entry.error(detail, request_id=request_id)
+    return SampleRejected(detail, provider=SLUG, provider_code=state, request_id=request_id)
+
+
+def _by_size(deciding: str) -> type[ProviderError]:
     """For a code that nobody has told us about; it is carried in the error all the same."""
     if len(deciding) == 3 and deciding.startswith("5"):
-        return _TROUBLE
-    return Meaning(Refused)
+        return ProviderTrouble
+    return Refused
