@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.core.validators import URLValidator
+from django.core.validators import MinValueValidator, URLValidator
 from django.utils.translation import gettext_lazy as _
 
 from voices.models import ProviderAccount
@@ -14,6 +14,8 @@ from voices.providers import registry
 from voices.providers.base import Account
 from voices.providers.errors import ConfigurationError
 
+SLOWEST = 0.01
+"""Calls a second. Nothing would ever leave at 0: whoever wants that closes the account."""
 ADDRESS = URLValidator(schemes=["http", "https", "ws", "wss"])
 
 
@@ -24,6 +26,8 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in ("enrollment_rate", "synthesis_rate"):
+            self.fields[name].validators.append(MinValueValidator(SLOWEST))
         account = self.instance
         if account.pk is None:
             return

@@ -40,6 +40,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 class EvidenceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_per_page = 50
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     paginator = BoundedPaginator
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:

@@ -294,7 +294,11 @@ class RateBucket(models.Model):
     """When the next call of one kind may leave for one provider account; `rate.py` moves it by one statement."""
 
     key = models.CharField(max_length=80, primary_key=True)
-    next_at = models.FloatField(help_text=_("Seconds since 1970."))
+    next_at = models.FloatField(_("next call from"), help_text=_("Seconds since 1970."))
+
+    class Meta:
+        verbose_name = _("rate bucket")
+        verbose_name_plural = _("rate buckets")
 
     def __str__(self) -> str:
         return self.key

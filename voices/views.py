@@ -25,7 +25,6 @@ from voices.refusing import shown_in
 from voices.serving import serve
 from voices.uploads import was_too_large
 
-SAMPLE_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg", "m4a": "audio/mp4", "webm": "audio/webm", "ogg": "audio/ogg"}
 UNCHANGED = 204
 
 
@@ -132,8 +131,7 @@ def voice_sample(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     sample = found.sample
     if sample is None or sample.erased_at:
         raise Http404
-    content_type = SAMPLE_TYPES.get(sample.container, "application/octet-stream")
-    return serve(request, sample.original, content_type, filename=sample.filename)
+    return serve(request, sample.original, sample.content_type, filename=sample.filename)
 
 
 def _mine(request: HttpRequest, pk: uuid.UUID) -> VoiceClone:

@@ -250,6 +250,7 @@ def test_it_replaces_a_credential_that_is_entered_anew(dana_client: Client) -> N
         ({"aliyun_endpoint_http": "dashscope"}, "Enter a valid URL."),
         ({"aliyun_credential_api_key": "sk-with a blank"}, "These credentials cannot be right"),
         ({"provider": "acme"}, "Select a valid choice"),
+        ({"synthesis_rate": "0"}, "greater than or equal to 0.01"),
     ],
 )
 def test_it_says_what_an_account_still_needs(dana_client: Client, changes: dict[str, str], sentence: str) -> None:

@@ -16,4 +16,17 @@ class Migration(migrations.Migration):
             model_name='voiceclone',
             index=models.Index(fields=['-created_at', '-id'], name='voice_newest'),
         ),
+        migrations.AlterModelOptions(
+            name='queueheartbeat',
+            options={'verbose_name': 'heartbeat of a queue', 'verbose_name_plural': 'heartbeats of queues'},
+        ),
+        migrations.AlterModelOptions(
+            name='ratebucket',
+            options={'verbose_name': 'rate bucket', 'verbose_name_plural': 'rate buckets'},
+        ),
+        migrations.AlterField(
+            model_name='ratebucket',
+            name='next_at',
+            field=models.FloatField(help_text='Seconds since 1970.', verbose_name='next call from'),
+        ),
     ]
