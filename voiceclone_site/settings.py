@@ -339,6 +339,9 @@ PROVIDERS = {
     },
 }
 
+# Whom `manage.py voiceclone` asks when it is not told: its verbs are this provider's own.
+CLI_PROVIDER = env.str("CLI_PROVIDER", default="iflytek")
+
 # --- logs ---
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")

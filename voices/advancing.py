@@ -22,7 +22,7 @@ from voices.durable import back_off, claim, declare_intent, give_back, wake, wri
 from voices.errors import Busy, ConsentMissing, InvalidInput, PortalError
 from voices.models import ProviderAccount, VoiceClone, VoiceEvent
 from voices.providers.base import Cloning, Places, RemoteState, RemoteVoice, VoiceOrder
-from voices.providers.errors import OutcomeUnknown, ProviderError, RateLimited, VoiceNotDeletable, VoiceNotFound
+from voices.providers.errors import Act, OutcomeUnknown, ProviderError, RateLimited, VoiceNotDeletable, VoiceNotFound
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ LEASE = timedelta(seconds=90)  # twice the longest a single call may take, and s
 CREATE_ATTEMPTS = 8
 LOOK_AFTER = (timedelta(seconds=15), timedelta(seconds=60), timedelta(seconds=300))
 POLL_BATCH = 200
+OPERATOR_PAUSE = timedelta(minutes=5)
 TOO_LATE = "training_timeout"
 LOOK_AGAIN, STILL_LOOKED_AT = timedelta(hours=1), timedelta(hours=24)
 
@@ -563,7 +564,9 @@ def _hold_back(account: ProviderAccount, error: ProviderError) -> None:
 
 
 def _pause(voice: VoiceClone, error: ProviderError) -> timedelta:
-    return max(back_off(voice.attempts), timedelta(seconds=error.retry_after or 0))
+    """Longer where asking is useless until an operator has done something, such as entering another key."""
+    least = OPERATOR_PAUSE if error.act is Act.OPERATOR and not error.retryable else timedelta(0)
+    return max(back_off(voice.attempts), timedelta(seconds=error.retry_after or 0), least)
 
 
 def _write_or_give_back(

@@ -8,7 +8,7 @@ import uuid
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from voices.demo import demo_of
@@ -21,8 +21,10 @@ from voices.serving import serve
 @login_required
 @require_safe
 def voice_demo(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
-    """For the owner alone; what is not there answers like what is somebody else's. Players show no page, so errors are words."""
-    voice = get_object_or_404(VoiceClone.objects.owned_by(request.user), pk=pk)
+    """For the owner alone: what is somebody else's is not there. A player shows no page, so whatever goes wrong is put in words."""
+    voice = VoiceClone.objects.owned_by(request.user).filter(pk=pk).first()
+    if voice is None:
+        return _said(404, _("There is nothing here: it does not exist, or it is not yours."))
     try:
         demo = demo_of(voice)
     except (NotSupported, VoiceNotReady) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -12,7 +11,6 @@ from django.core.files.base import File
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from voices import failures, intake, options, quota, reading, samples
@@ -21,6 +19,7 @@ from voices.consent import Consent
 from voices.durable import move, wake
 from voices.errors import ConsentMissing, InvalidInput, NotSupported, WrongState
 from voices.models import Owner, VoiceClone, VoiceEvent, new_tag
+from voices.names import valid_name
 from voices.providers import registry
 from voices.providers.base import Traits
 
@@ -47,7 +46,7 @@ def create_voice(
     Raises InvalidInput (SampleRefused for the recording), NoAccount or Exhausted.
     """
     traits = _valid_provider(provider)
-    name = _valid_name(name, traits)
+    name = valid_name(name, traits)
     chosen = options.valid_model(traits, model)
     options.valid_language(chosen, language)
     settings = options.validated(traits.enrollment_parameters(model), enrollment or {})
@@ -76,7 +75,7 @@ def create_voice(
 
 def rename(voice: VoiceClone, *, name: str) -> None:
     """A new name, told to the provider too where it keeps one. Never trains. Raises InvalidInput, WrongState."""
-    name = _valid_name(name, voice.traits)
+    name = valid_name(name, voice.traits)
     event = VoiceEvent(row=voice, kind="renamed", detail={"from": voice.name, "to": name})
     changed: dict[str, Any] = {"name": name}
     if voice.traits.can_rename and voice.remote_id and voice.state in (State.SUCCESS, State.FAILED):
@@ -131,7 +130,7 @@ def import_voice(
     Raises InvalidInput, NoAccount, Exhausted, or WrongState when somebody here has it already.
     """
     traits = _valid_provider(provider)
-    name = _valid_name(name, traits)
+    name = valid_name(name, traits)
     options.valid_language(options.valid_model(traits, model), language)
     remote_id = remote_id.strip()
     if not remote_id or len(remote_id) > 200 or not remote_id.isascii() or not remote_id.isprintable():
@@ -234,18 +233,3 @@ def _valid_provider(provider: str) -> Traits:
     if provider not in registry.slugs():
         raise InvalidInput(fields={"provider": [_("There is no such provider. Choose one of those offered.")]})
     return registry.traits(provider)
-
-
-def _valid_name(name: str, traits: Traits) -> str:
-    name = " ".join(unicodedata.normalize("NFC", name).split())
-    if not name:
-        raise InvalidInput(fields={"name": [_("Please give the voice a name.")]})
-    # What a provider counts is not always said: code points, or UTF-16 units. The stricter of the two fits both.
-    if len(name.encode("utf-16-le")) // 2 > traits.max_name_length:
-        sentence = format_lazy(
-            _("Please choose a shorter name: {longest} characters at most."), longest=traits.max_name_length
-        )
-        raise InvalidInput(fields={"name": [sentence]})
-    if not name.isprintable():
-        raise InvalidInput(fields={"name": [_("Please use only letters, digits and signs in the name.")]})
-    return name

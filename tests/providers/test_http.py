@@ -18,6 +18,7 @@ from voices.providers.errors import (
     ProviderError,
     ProviderTrouble,
     RateLimited,
+    Refused,
     Unreachable,
 )
 from voices.providers.http import Answer, HttpClient, translated
@@ -327,3 +328,52 @@ def test_closing_the_connections_closes_them() -> None:
         http.close_connections()
         ask(client(server.http))
         assert server.connections == 2
+
+
+# --- files behind links --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("link", "allowed"),
+    [
+        ("http://127.0.0.1:{port}/a.wav", True),
+        ("http://127.0.0.1.example.com:{port}/a.wav", False),
+        ("http://localhost:{port}/a.wav", False),
+        ("http://127.0.0.1@localhost:{port}/a.wav", False),
+        ("https://evil127.0.0.1:{port}/a.wav", False),
+        ("ftp://127.0.0.1:{port}/a.wav", False),
+        ("//127.0.0.1:{port}/a.wav", False),
+        ("http://[::1/a.wav", False),
+        ("", False),
+    ],
+)
+def test_it_downloads_from_allowed_hosts_only(link: str, allowed: bool) -> None:
+    def script(peer: Peer) -> None:
+        request = peer.read_request()
+        assert "authorization" not in request.headers
+        peer.answer(200, b"sound")
+
+    with Loopback(script) as server:
+        address = link.replace("{port}", str(server.port))
+        if allowed:
+            assert client(server.http).download(address, hosts=["127.0.0.1"], max_bytes=5) == b"sound"
+        else:
+            with pytest.raises(Refused):
+                client(server.http).download(address, hosts=["127.0.0.1"], max_bytes=5)
+            assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [(404, b"", Refused), (302, b"", Refused), (503, b"", ProviderTrouble), (200, b"123456", ProviderTrouble)],
+)
+def test_a_link_that_does_not_work_is_told(status: int, body: bytes, kind: type[ProviderError]) -> None:
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.answer(status, body)
+
+    with Loopback(script) as server:
+        with pytest.raises(kind) as caught:
+            client(server.http).download(f"{server.http}/a.wav?signature=abc", hosts=["127.0.0.1"], max_bytes=5)
+        assert type(caught.value) is kind
+        assert "signature" not in str(caught.value)

@@ -21,7 +21,7 @@ from voices.providers.errors import (
 from voices.providers.qiniu.errors import Call, refused
 
 EVERY_CALL = tuple(Call)
-EFFECTS = {Call.CREATE, Call.TRAIN}
+EFFECTS = (Call.CREATE, Call.TRAIN)
 
 CODES = [
     *((call, "400", InvalidRequest, False) for call in EVERY_CALL),

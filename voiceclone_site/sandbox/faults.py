@@ -25,6 +25,13 @@ How = Literal[
     "stall",
     "duplicate_sentence",
     "missing_sentence",
+    "mismatch",
+    "cut_body",
+    "bad_base64",
+    "huge",
+    "no_sid",
+    "flat_error",
+    "extra_fields",
 ]
 At = Literal["start", "before", "after"]
 
@@ -43,6 +50,16 @@ OPERATIONS = (
     "list_clones",
     "delete_clone",
     "get_quota",
+    "ifly:token",
+    "ifly:traintext",
+    "ifly:task/add",
+    "ifly:audio/add",
+    "ifly:submit",
+    "ifly:submitWithAudio",
+    "ifly:result",
+    "ifly:handshake",
+    "ifly:clone",
+    "ifly:tts",
 )
 
 
@@ -63,6 +80,8 @@ class Fault:
     status: int = 500
     code: str = "InternalError"
     message: str = "An internal error has occured, please try again later or contact service support."
+    frame: int = 1
+    """For iFlytek's syntheses and `at` "after": how many audio frames go out first."""
     seconds: float = 0.0
     """Of a delay, between drips, or of a stall (0: for ever)."""
     id: int = 0

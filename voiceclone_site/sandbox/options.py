@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from .iflytek_options import IflytekOptions
+
 DEFAULT_PORT = 8100
 
 ALIYUN_KEYS: Mapping[str, str] = {
@@ -58,6 +60,7 @@ class Options:
     qiniu_paid_trainings: int = 10
     """Of each account, for places of tier pro."""
     qiniu_keys: Mapping[str, str] = field(default_factory=lambda: dict(QINIU_KEYS))
+    iflytek: IflytekOptions = field(default_factory=IflytekOptions)
 
 
 CHANGEABLE = (
@@ -76,6 +79,7 @@ CHANGEABLE = (
     "qiniu_transport",
     "qiniu_unfetched",
     "qiniu_paid_trainings",
+    "iflytek",
 )
 """Options that can be changed while the sandbox runs."""
 

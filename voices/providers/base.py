@@ -98,6 +98,7 @@ class StockVoice:
 class Traits:
     """What a provider can do, and within which limits.
 
+    `trains_in_two_steps`: a place is made first and without the recording, as `RemoteState.EMPTY`.
     `trains_idempotently`: handing over the same recording twice costs nothing. `speech_note` says why a voice cannot speak,
     `delete_note` what deleting does not do. A name counts its code points or its UTF-16 units, whichever are more.
     """
@@ -128,6 +129,7 @@ class Traits:
     can_delete: bool
     can_find_by_tag: bool
     can_synthesize: bool
+    trains_in_two_steps: bool = False
     trains_idempotently: bool = True
     max_text_bytes: int | None = None
     max_name_length: int = 60
@@ -180,7 +182,8 @@ class RemoteState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReadingText:
-    """A text to read aloud for the recording, where the provider compares the two. `id` is the provider's, opaque to us."""
+    """A text to read aloud for the recording, where the provider compares the two. `id` is the provider's, opaque to us; of a
+    text that is one of a set, it is the set's id and its own with a dash between."""
 
     id: str
     text: str
@@ -272,6 +275,18 @@ class Places(Protocol):
 
         Whether a row of ours has one of them already is for the caller to know.
         """
+        ...
+
+
+class Steps(Protocol):
+    """Where handing a recording over by its address and beginning to train are two calls. May raise `ProviderError`."""
+
+    def add_link(self, remote_id: str, order: VoiceOrder) -> None:
+        """Tell the place where its recording can be fetched, at `order.sample_url`; nothing begins yet."""
+        ...
+
+    def begin(self, remote_id: str) -> RemoteVoice:
+        """Train what `add_link` told of. As costly as `Cloning.train`, and never twice for one place."""
         ...
 
 
@@ -426,4 +441,5 @@ class Provider:
     cloning: Cloning
     speech: Speech | None
     places: Places | None = None
+    steps: Steps | None = None
     demos: Demos | None = None

@@ -12,6 +12,7 @@ from voices.providers.iflytek.auth import Tokens, credentials
 from voices.providers.iflytek.cloning import IflytekCloning
 from voices.providers.iflytek.errors import BOOK
 from voices.providers.iflytek.speech import IflytekSpeech
+from voices.providers.iflytek.steps import IflytekSteps
 from voices.providers.iflytek.training import Training
 from voices.providers.iflytek.traits import SLUG, TRAITS
 
@@ -34,4 +35,9 @@ def build(account: Account) -> Provider:
         stock_url=account.endpoints["tts"],
     )
     training = Training(client=client("train"), tokens=Tokens(client=client("token"), credentials=known))
-    return Provider(traits=TRAITS, cloning=IflytekCloning(training=training, speech=speech), speech=speech)
+    return Provider(
+        traits=TRAITS,
+        cloning=IflytekCloning(training=training, speech=speech),
+        speech=speech,
+        steps=IflytekSteps(training=training),
+    )

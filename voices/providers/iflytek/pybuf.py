@@ -48,41 +48,41 @@ class PybufParser:
     """
 
     def __init__(self) -> None:
-        self._rest = ""
+        self._text = ""
+        self._at = 0
         self._now_ms = 0
         self._unit: Mark | None = None
         # Whether "@" would continue a segment that we have passed over.
         self._passing = False
 
     def feed(self, text: str) -> Iterator[Mark]:
-        self._rest += text
+        # Cut off once a piece, not once a segment: a piece may be a megabyte.
+        self._text, self._at = self._text[self._at :] + text, 0
         while (segment := self._next_segment()) is not None:
             yield from self._take(segment)
-        if len(self._rest) > MAX_SEGMENT:
+        if len(self._text) - self._at > MAX_SEGMENT:
             raise PybufError("a segment without an end", at_ms=self._now_ms)
 
     def finish(self) -> Iterator[Mark]:
         """The last unit. Raises PybufError when the text ends inside a segment."""
-        if self._rest.strip():
+        if self._text[self._at :].strip():
             raise PybufError("an end inside a segment", at_ms=self._now_ms)
         yield from self._ended()
 
     def _next_segment(self) -> str | None:
-        """The text up to the next ";", reserved parts before it removed; None while it is not all there."""
-        start = 0
-        while self._rest.startswith("{", start):
-            end = self._rest.find("}", start)
+        """The text up to the next ";", reserved parts before it left out; None while it is not all there."""
+        while self._text.startswith("{", self._at):
+            end = self._text.find("}", self._at)
             if end < 0:
                 return None
-            start = end + 1
-        self._rest = self._rest[start:]
-        segment, ended, rest = self._rest.partition(";")
-        if not ended:
+            self._at = end + 1
+        start, end = self._at, self._text.find(";", self._at)
+        if end < 0:
             return None
-        if len(segment) > MAX_SEGMENT:
+        if end - start > MAX_SEGMENT:
             raise PybufError("a segment that is too long", at_ms=self._now_ms)
-        self._rest = rest
-        return segment
+        self._at = end + 1
+        return self._text[start:end]
 
     def _take(self, segment: str) -> Iterator[Mark]:
         found = _SEGMENT.fullmatch(segment)

@@ -434,7 +434,9 @@ TRAITS = Traits(
     can_delete=False,
     can_find_by_tag=False,
     can_synthesize=True,
+    trains_in_two_steps=True,
     trains_idempotently=False,
+    stock_voices=STOCK_VOICES,
     delete_note=_(
         "iFlytek offers no way to delete a trained voice. The voice and its recordings are deleted here; "
         "at iFlytek it stays until their support removes it."

@@ -20,8 +20,6 @@ from voices.providers.errors import (
     ProviderError,
     ProviderTrouble,
     RateLimited,
-    SampleRejected,
-    SlotsExhausted,
     Unreachable,
     VoiceNotDeletable,
     VoiceNotFound,
@@ -29,7 +27,7 @@ from voices.providers.errors import (
 )
 from voices.providers.http import Answer, HttpClient
 from voices.providers.qiniu import quota
-from voices.providers.qiniu.errors import Call, refused
+from voices.providers.qiniu.errors import Call, no_training_left, refused, training_failed
 from voices.providers.qiniu.traits import (
     DEFAULT_LANGUAGE,
     DEFAULT_TIER,
@@ -81,7 +79,7 @@ class QiniuCloning:
         try:
             answer = self._call(Call.CREATE, "POST", PATH, effect=True, json=wanted)
         except InvalidRequest as error:
-            raise self._for_want_of_quota(tier) or error from None
+            raise self._for_want_of_quota(error, tier=tier) or error from None
         return self._voice_in(answer, effect=True)
 
     def train(self, remote_id: str, order: VoiceOrder) -> RemoteVoice:
@@ -89,7 +87,7 @@ class QiniuCloning:
         try:
             answer = self._call(Call.TRAIN, "PUT", _path(remote_id), effect=True, json=_training(order))
         except InvalidRequest as error:
-            raise self._for_want_of_quota(tier) or error from None
+            raise self._for_want_of_quota(error, tier=tier) or error from None
         # Accepted is accepted, whatever state the answer shows; the next look tells.
         return replace(self._voice_in(answer, effect=True), state=RemoteState.WORKING, reason=None)
 
@@ -200,7 +198,7 @@ class QiniuCloning:
             voices[voice.remote_id] = (row, voice)
         return voices
 
-    def _for_want_of_quota(self, tier: str) -> ProviderError | None:
+    def _for_want_of_quota(self, refusal: ProviderError, *, tier: str) -> ProviderError | None:
         """A 400 to a paid order does not say why; the account's quota does, where it can be had."""
         if tier != PRO:
             return None
@@ -208,13 +206,7 @@ class QiniuCloning:
             left = quota.left(self._quota_page, now=datetime.now(UTC))
         except ProviderError:
             return None
-        if left != 0:
-            return None
-        return SlotsExhausted(
-            "no paid training is left",
-            provider=SLUG,
-            sentence=_("All paid trainings of this account are used up. Choose the free tier, or tell the operator."),
-        )
+        return no_training_left(refusal) if left == 0 else None
 
     def _quota_page(self, query: Mapping[str, str]) -> Mapping[str, Any]:
         return _data(self._call(Call.QUOTA, "GET", QUOTA_PATH, effect=False, query=query))
@@ -295,18 +287,6 @@ def _voice(row: object, *, request_id: str) -> RemoteVoice | None:
     if not isinstance(remote_id, str) or not remote_id or not isinstance(raw_state, str) or not raw_state:
         return None
     state = _STATES.get(raw_state, RemoteState.WORKING)
-    reason = None
-    if state is RemoteState.FAILED:
-        reason = SampleRejected(
-            "the training failed; no reason is given",
-            provider=SLUG,
-            provider_code=raw_state,
-            request_id=request_id,
-            sentence=_(
-                "Qiniu could not train this voice and does not say why. Please try a clear recording of 10 to 60 seconds "
-                "without noise."
-            ),
-        )
     return RemoteVoice(
         remote_id=remote_id,
         state=state,
@@ -314,7 +294,7 @@ def _voice(row: object, *, request_id: str) -> RemoteVoice | None:
         demo_url=_link(row.get("demo_url")),
         model=MODEL_ID,
         request_id=request_id,
-        reason=reason,
+        reason=training_failed(state=raw_state, request_id=request_id) if state is RemoteState.FAILED else None,
     )
 
 

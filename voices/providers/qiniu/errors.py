@@ -24,6 +24,7 @@ from voices.providers.errors import (
     RateLimited,
     Refused,
     SampleRejected,
+    SlotsExhausted,
     VoiceNotDeletable,
     VoiceNotFound,
 )
@@ -42,6 +43,7 @@ class Call(StrEnum):
 
 # Where a code means the same whatever was asked, and where what was asked decides.
 ANY_CALL = "account"
+PAID_TRAINING = "paid training"
 
 _entry = partial(BookEntry, SLUG)
 
@@ -80,7 +82,9 @@ BOOK: tuple[BookEntry, ...] = (
         "Failed",
         SampleRejected,
         _("Not a code but a state: the training failed, and no reason is given."),
-        _("Use a clear recording of 10 to 60 seconds without noise, and see that its address can be reached from the internet."),
+        _(
+            "Use a clear recording of 10 to 60 seconds without noise, and see that its address can be reached from the internet."
+        ),
         _(
             "Qiniu could not train this voice and does not say why. Please try a clear recording of 10 to 60 seconds "
             "without noise."
@@ -103,6 +107,15 @@ BOOK: tuple[BookEntry, ...] = (
         _("Nothing can be done: the place stays taken. It can be trained with another recording."),
     ),
     _entry(Call.LIST.value, "404", InvalidRequest, _NOT_AN_API, _CHECK_ADDRESS, _WRONG_ADDRESS),
+    # --- what only the account's quota tells ---
+    _entry(
+        PAID_TRAINING,
+        "400",
+        SlotsExhausted,
+        _("The account has no paid training left: every training of a paid place uses one up."),
+        _("Buy trainings in the provider's console, or make the voice with the free tier."),
+        _("All paid trainings of this account are used up. Choose the free tier, or tell the operator."),
+    ),
     # --- any call ---
     _entry(ANY_CALL, "400", InvalidRequest, _("A parameter is wrong; the provider's words may name it."), _REPORT),
     _entry(
@@ -179,6 +192,12 @@ def refused(
         http_status=http_status,
         retry_after=waits,
     )
+
+
+def no_training_left(refusal: ProviderError) -> ProviderError:
+    """What a 400 was, once the account's quota has told."""
+    (entry,) = (entry for entry in BOOK if entry.service == PAID_TRAINING)
+    return entry.error(refusal.detail, request_id=refusal.request_id, http_status=refusal.http_status)
 
 
 def training_failed(*, state: str, request_id: str) -> ProviderError:

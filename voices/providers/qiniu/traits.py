@@ -88,6 +88,7 @@ TRAITS = Traits(
     can_delete=True,
     can_find_by_tag=False,
     can_synthesize=False,
+    trains_in_two_steps=True,
     trains_idempotently=False,
     max_name_length=20,
     speech_note=_(
