@@ -30,6 +30,8 @@ if _public.scheme not in {"http", "https"} or not _public.hostname:
     raise ImproperlyConfigured(
         f"PUBLIC_BASE_URL is {PUBLIC_BASE_URL!r}; give the whole address people type, such as https://voices.example.com"
     )
+# Where the sandbox finds us: it fetches from this machine only, whatever people type.
+LOOPBACK_BASE_URL = f"http://127.0.0.1:{PORT}"
 
 SECRET_KEY = env.str("SECRET_KEY", default="") or kept_secret(DATA_DIR / "keys" / "secret_key")
 if not DEBUG:
@@ -198,7 +200,7 @@ BEHIND_PROXY = env.bool("BEHIND_PROXY", default=_https)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=_https)
-SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$"]
+SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$", "^samples/"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600 if _https else 0)
 # Whether every other name of the domain speaks https only, the domain's owner alone can promise.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]

@@ -255,7 +255,8 @@ def sample_url(sample: VoiceSample) -> str:
     whoever holds it can hear the voice, so it belongs in no log and no row."""
     stored = PurePosixPath(sample.prepared.name or "")
     path = reverse("sample_file", kwargs={"token": _signer.sign(str(sample.pk)), "name": stored.name})
-    return f"{settings.PUBLIC_BASE_URL}{path}"
+    base = settings.LOOPBACK_BASE_URL if sample.voice.account.is_sandbox else settings.PUBLIC_BASE_URL
+    return f"{base}{path}"
 
 
 def sample_behind(token: str) -> VoiceSample:

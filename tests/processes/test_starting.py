@@ -70,6 +70,16 @@ def test_it_leaves_no_process_when_it_is_asked_to_stop(folder: Path, number: sig
         assert started.text.endswith("Stopped.\n")
 
 
+def test_it_ends_at_once_when_it_is_asked_twice(folder: Path) -> None:
+    with portal(folder) as started:
+        os.killpg(started.leader("worker"), signal.SIGSTOP)
+        started.process.send_signal(signal.SIGTERM)
+        eventually(lambda: "Stopping" in started.text)
+        started.process.send_signal(signal.SIGTERM)
+        assert started.process.wait(8) == 0
+        assert not processes_of(folder)
+
+
 def test_it_leaves_no_process_when_it_is_killed(folder: Path) -> None:
     with portal(folder) as started:
         started.process.kill()

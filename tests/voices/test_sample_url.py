@@ -17,7 +17,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from tests.listening import listen
 from voices import samples
-from voices.models import VoiceClone, VoiceSample
+from voices.models import ProviderAccount, VoiceClone, VoiceSample
 
 Order = Callable[..., VoiceClone]
 NOTHING = (404, "text/plain", b"Nothing here.\n")
@@ -53,8 +53,14 @@ def answer(client: Client, path: str) -> tuple[int, str, bytes]:
 
 def test_it_is_absolute_and_ends_in_wav(sample: VoiceSample, settings: Settings) -> None:
     settings.PUBLIC_BASE_URL = "https://voices.example.com"
+    sample.voice.account.origin = ProviderAccount.Origin.ADMIN
     url = samples.sample_url(sample)
     assert re.fullmatch(r"https://voices\.example\.com/samples/[\x21-\x7e]+/[0-9a-f]{32}\.wav", url)
+
+
+def test_it_is_on_this_machine_for_the_sandbox(sample: VoiceSample, settings: Settings) -> None:
+    settings.PUBLIC_BASE_URL = "https://voices.example.com"
+    assert samples.sample_url(sample).startswith(f"{settings.LOOPBACK_BASE_URL}/samples/")
 
 
 def test_it_serves_the_prepared_file_to_anybody_who_holds_it(sample: VoiceSample, provider: Client) -> None:

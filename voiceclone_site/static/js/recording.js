@@ -151,7 +151,7 @@ export function mountRecording(root) {
   }
 
   function show(isRecording) {
-    find("recorder").classList.toggle("recording", isRecording);
+    root.classList.toggle("recording", isRecording);
     for (const each of root.querySelectorAll("[data-when-idle]")) each.hidden = isRecording;
     for (const each of root.querySelectorAll("[data-when-recording]")) each.hidden = !isRecording;
     button.setAttribute("aria-label", isRecording ? button.dataset.stopLabel : button.dataset.startLabel);

@@ -59,11 +59,14 @@ function mount(form) {
     const began = performance.now();
     const abort = new AbortController();
     const sink = openSink(TYPES[chosenFormat()] || "", { sampleRate: chosenRate() });
-    const mine = { stopped: false };
-    mine.silence = () => sink.stop();
-    mine.stop = () => {
-      mine.stopped = true;
+    const mine = { stopped: false, ended: false, silenced: false };
+    mine.silence = () => {
+      mine.silenced = true;
       sink.stop();
+    };
+    mine.stop = () => {
+      mine.stopped = !mine.ended;
+      mine.silence();
       abort.abort();
     };
     now = mine;
@@ -74,7 +77,7 @@ function mount(form) {
       status(words.wordsSpeaking);
       tell("first", { seconds });
     };
-    const painting = paint(sink, () => now === mine);
+    const heard = paint(sink, mine, () => now === mine);
     let job = "";
     let trouble = "";
     try {
@@ -94,9 +97,16 @@ function mount(form) {
       if (error.name !== "AbortError") trouble = job ? words.wordsBroken : words.wordsUnreachable;
     }
     if (now !== mine) return;
-    await finish({ job, trouble, stopped: mine.stopped, sink });
-    if (!mine.stopped && !trouble) await painting;
-    if (now === mine) ready();
+    mine.ended = true;
+    speakButton.disabled = false;
+    const complete = await finish({ job, trouble, stopped: mine.stopped, sink });
+    if (complete && sink.live) {
+      status(words.wordsPlaying);
+      await heard;
+      if (now !== mine) return;
+      status(words.wordsDone);
+    }
+    stopButton.hidden = true;
   }
 
   async function listen(reader, sink) {
@@ -123,7 +133,7 @@ function mount(form) {
     }
   }
 
-  /** Whatever the transfer looked like, the job knows how it ended; show it in the words of the history. */
+  /** Whatever the transfer looked like, the job knows how it ended; show it in the words of the history. True: it is whole. */
   async function finish({ job, trouble, stopped, sink }) {
     let ended = "";
     if (job && !stopped) ended = await show(job);
@@ -136,7 +146,7 @@ function mount(form) {
     find("live").hidden = Boolean(trouble) && !sink.received();
     if (!trouble && !stopped && !sink.live) play();
     tell("end", { job, trouble, stopped, received: sink.received(), ended });
-    stopButton.hidden = true;
+    return !trouble && !stopped;
   }
 
   async function show(job) {
@@ -166,17 +176,12 @@ function mount(form) {
     stopButton.hidden = false;
   }
 
-  function ready() {
-    speakButton.disabled = false;
-    stopButton.hidden = true;
-  }
-
   function status(sentence) {
     find("status").textContent = sentence;
   }
 
-  /** Resolves once everything that was received has been heard. */
-  function paint(sink, current) {
+  /** Resolves once everything has been heard, or nothing more will be. */
+  function paint(sink, mine, current) {
     const canvas = find("wave");
     canvas.hidden = !sink.live;
     return new Promise((resolve) => {
@@ -185,7 +190,7 @@ function mount(form) {
         draw(canvas, sink.peaks, { played: sink.played() * PEAKS_A_SECOND, least: 4 * PEAKS_A_SECOND });
         find("received").textContent = sink.received().toFixed(1);
         find("played").textContent = sink.played().toFixed(1);
-        if (stopButton.hidden && sink.played() >= sink.received() - 0.05) return resolve();
+        if (mine.silenced || (mine.ended && sink.played() >= sink.received() - 0.05)) return resolve();
         return window.requestAnimationFrame(frame);
       };
       frame();
