@@ -22,7 +22,7 @@ _TYPES = {
     "wav": ("audio/wav", "wav"),
     "mp3": ("audio/mpeg", "mp3"),
     "opus": ("audio/ogg", "ogg"),
-    "pcm": ("audio/L16", "pcm"),
+    "pcm": ("audio/pcm", "pcm"),  # not audio/L16: that is big-endian (RFC 2586)
 }
 _UNKNOWN_LENGTH = 0xFFFFFFFF
 _READ = 1 << 18

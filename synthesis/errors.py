@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from voices.errors import PortalError
+from voices.errors import PortalError, WrongState
 
 
 class Interrupted(PortalError):
@@ -30,6 +30,16 @@ class Cancelled(PortalError):
 class EmptySpeech(PortalError):
     code = "no_audio"
     default_sentence = _("The provider returned no sound for this text. Please check that it holds words to be spoken.")
+
+
+class AudioNotReady(WrongState):
+    code = "audio_not_ready"
+    default_sentence = _("There is no audio yet: it is still being spoken. Please ask again in a moment.")
+
+
+class NoAudio(WrongState):
+    code = "no_audio_kept"
+    default_sentence = _("There is no audio: this was not spoken to its end. Try it again to have it spoken anew.")
 
 
 class UnreadableAudio(PortalError):

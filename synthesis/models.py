@@ -71,6 +71,7 @@ class SynthesisJob(DurableRow):
         ordering = ["-created_at", "-id"]
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="job_owner_newest"),
+            models.Index(fields=["-created_at", "-id"], name="job_newest"),
             models.Index(fields=["due_at"], name="job_due", condition=models.Q(due_at__isnull=False)),
         ]
 

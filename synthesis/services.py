@@ -14,13 +14,14 @@ from typing import Any
 from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Count, Sum
+from django.db.models.fields.files import FieldFile
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from synthesis import streaming
-from synthesis.errors import Cancelled, Interrupted
+from synthesis.errors import AudioNotReady, Cancelled, Interrupted, NoAudio
 from synthesis.models import JobEvent, SynthesisJob
 from synthesis.streaming import LEASE, SpeechStream
 from voices import failures, options, rate
@@ -227,6 +228,15 @@ def delete(job: SynthesisJob) -> None:
     SynthesisJob.objects.filter(pk=job.pk).update(deleted_at=timezone.now(), text="", marks=[], audio="")
     if name:
         storage.delete(name)
+
+
+def audio_of(job: SynthesisJob) -> FieldFile:
+    """What was spoken, as a stored file. Raises AudioNotReady while there may still be one, NoAudio when there will be none."""
+    if job.in_progress:
+        raise AudioNotReady
+    if not job.has_audio:
+        raise NoAudio
+    return job.audio
 
 
 def look_at(job: SynthesisJob) -> None:

@@ -109,16 +109,20 @@ def _listener() -> Iterator[_OnTheTestsConnection]:
 
 
 @pytest.fixture
-def public_address(db: None, settings: Settings, _listener: _OnTheTestsConnection) -> Iterator[str]:
-    """The portal listens here and sees the test's own rows, uncommitted ones too; PUBLIC_BASE_URL says so.
+def public_address(
+    db: None, settings: Settings, _listener: _OnTheTestsConnection, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """The portal listens here and sees the test's own rows, uncommitted ones too; the settings say so.
 
     For one conversation at a time, such as the sandbox fetching a sample while the test waits for it. A test that streams
     or asks in parallel needs `live_server`.
     """
     address = f"http://127.0.0.1:{_listener.server_port}"
-    settings.PUBLIC_BASE_URL = address
+    settings.PUBLIC_BASE_URL = settings.LOOPBACK_BASE_URL = address
     connection = connections["default"]
     connection.inc_thread_sharing()
+    # Django closes what it finds inside a transaction between two requests; here that transaction is the test's.
+    monkeypatch.setattr(connection, "close_if_unusable_or_obsolete", lambda: None)
     _listener.shared = {"default": connection}
     yield address
     _listener.shared = {}

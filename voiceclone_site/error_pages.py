@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template import loader
+from django.templatetags.static import static
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from voiceclone_site.errors import Problem, body_of, not_found
@@ -13,8 +15,10 @@ from voices.providers.errors import Act
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    # A request that names a host we are not has not come as far as LanguageMiddleware.
+    translation.activate(translation.get_language_from_request(request))
     sentence = _("This request cannot be read. Please check its form.")
-    return _answer(request, Problem(status=400, code="bad_request", message=sentence))
+    return _bare(request, Problem(status=400, code="bad_request", message=sentence))
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -33,13 +37,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Rendered without the request: neither session nor database is asked, since either may be what has failed."""
     sentence = _("Something went wrong on our side. Please try again; if it stays, tell the operator of this site.")
-    problem = Problem(status=500, code="internal", message=sentence, action=Act.OPERATOR.value)
-    if request.path.startswith("/api/"):
-        return JsonResponse(body_of(problem), status=500)
-    page = loader.render_to_string("500.html", {"message": sentence, "request_id": current_request_id()})
-    return HttpResponse(page, status=500)
+    return _bare(request, Problem(status=500, code="internal", message=sentence, action=Act.OPERATOR.value))
 
 
 def _answer(request: HttpRequest, problem: Problem) -> HttpResponse:
@@ -47,3 +46,19 @@ def _answer(request: HttpRequest, problem: Problem) -> HttpResponse:
         return JsonResponse(body_of(problem), status=problem.status)
     context = {"message": problem.message, "request_id": current_request_id()}
     return render(request, f"{problem.status}.html", context, status=problem.status)
+
+
+def _bare(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """Rendered without the request: neither session nor database nor host is asked, since any of them may be what has failed."""
+    if request.path.startswith("/api/"):
+        return JsonResponse(body_of(problem), status=problem.status)
+    context = {"message": problem.message, "request_id": current_request_id(), "stylesheets": _stylesheets()}
+    return HttpResponse(loader.render_to_string(f"{problem.status}.html", context), status=problem.status)
+
+
+def _stylesheets() -> list[str]:
+    """None when the static files have not been collected: what tells of a failure must not fail for it."""
+    try:
+        return [static("vendor/bootstrap/bootstrap.min.css"), static("css/site.css")]
+    except ValueError:
+        return []

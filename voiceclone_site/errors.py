@@ -1,7 +1,8 @@
 """The one table: error class -> HTTP status and body. Services raise, views do not catch.
 
 `problem_of` says what an error means to whoever asked; each dialect of the API renders a Problem in its own words. Ours is
-`api_exception_handler`. An error that stands in no row is a fault of ours: 500, logged with its traceback, and no detail leaves.
+`api_exception_handler`; docs/errors.md is this table for readers. An error that stands in no row is a fault of ours: a 500 that
+is logged with its traceback, and no detail of it leaves.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from rest_framework import exceptions as drf
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from synthesis import errors as speech
 from voiceclone_site.accounts.errors import NotLetIn
 from voiceclone_site.requests import current_request_id
 from voices import book
@@ -42,7 +44,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     provider.Refused: HTTPStatus.BAD_GATEWAY,
     provider.CredentialsRejected: HTTPStatus.BAD_GATEWAY,
     provider.AccountBlocked: HTTPStatus.BAD_GATEWAY,
-    provider.SlotsExhausted: HTTPStatus.CONFLICT,
+    provider.SlotsExhausted: HTTPStatus.TOO_MANY_REQUESTS,
     provider.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     provider.SampleRejected: HTTPStatus.UNPROCESSABLE_ENTITY,
     provider.SampleUnreachable: HTTPStatus.BAD_GATEWAY,
@@ -61,6 +63,8 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     portal.NoAccount: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.Exhausted: HTTPStatus.TOO_MANY_REQUESTS,
     portal.Busy: HTTPStatus.TOO_MANY_REQUESTS,
+    speech.EmptySpeech: HTTPStatus.BAD_GATEWAY,
+    speech.UnreadableAudio: HTTPStatus.BAD_GATEWAY,
     NotLetIn: HTTPStatus.UNAUTHORIZED,
     # Django's own
     Http404: HTTPStatus.NOT_FOUND,

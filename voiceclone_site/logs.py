@@ -26,8 +26,8 @@ SECRETS = [
         ),
         rf"\g<name>{HIDDEN}",
     ),
-    # what django.core.signing makes: value:time:signature, as in the address of a sample
-    (re.compile(r"[\w.%=-]+(?::|%3A)[0-9A-Za-z]{6}(?::|%3A)[\w-]{27,64}", re.IGNORECASE), HIDDEN),
+    # what django.core.signing puts behind a value, :time:signature, as in the address of a sample
+    (re.compile(r"(?::|%3A)[0-9A-Za-z]{6}(?::|%3A)[\w-]{27,64}", re.IGNORECASE), f":{HIDDEN}"),
     # the links by which a password is reset or an address confirmed
     (re.compile(r"(/password/reset/key/|/confirm-email/)[^\s/\"']+"), rf"\1{HIDDEN}"),
 ]

@@ -30,6 +30,8 @@ if _public.scheme not in {"http", "https"} or not _public.hostname:
     raise ImproperlyConfigured(
         f"PUBLIC_BASE_URL is {PUBLIC_BASE_URL!r}; give the whole address people type, such as https://voices.example.com"
     )
+# Where the sandbox finds us: it fetches from this machine only, whatever people type.
+LOOPBACK_BASE_URL = f"http://127.0.0.1:{PORT}"
 
 SECRET_KEY = env.str("SECRET_KEY", default="") or kept_secret(DATA_DIR / "keys" / "secret_key")
 if not DEBUG:
@@ -61,12 +63,14 @@ INSTALLED_APPS = [
     "rest_framework",
     "voiceclone_site.accounts",
     "voiceclone_site.sandbox",
+    "voiceclone_site.supervisor",
     "voices",
     "synthesis",
 ]
 
 MIDDLEWARE = [
     "voiceclone_site.requests.RequestIdMiddleware",
+    "voiceclone_site.api.SlashlessMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -80,6 +84,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "voiceclone_site.refusals.RefusalMiddleware",
 ]
 
 ROOT_URLCONF = "voiceclone_site.urls"
@@ -126,7 +131,8 @@ else:
         "default": {
             "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
             "LOCATION": DATA_DIR / "cache",
-            "OPTIONS": {"MAX_ENTRIES": 10_000},
+            # At 300, its default, somebody who guesses e-mail addresses would push the lock on a door out of the cache.
+            "OPTIONS": {"MAX_ENTRIES": 20_000},
         }
     }
 
@@ -168,6 +174,10 @@ ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="optional")
 ACCOUNT_ADAPTER = "voiceclone_site.accounts.adapter.AccountAdapter"
 ACCOUNT_FORMS = {"add_email": "voiceclone_site.accounts.forms.AddressForm"}
 ACCOUNT_MAX_EMAIL_ADDRESSES = 3
+if ACCOUNT_EMAIL_VERIFICATION not in {"none", "optional", "mandatory"}:
+    raise ImproperlyConfigured(
+        f"EMAIL_VERIFICATION is {ACCOUNT_EMAIL_VERIFICATION!r}; give none, optional or mandatory."
+    )
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = _public.scheme
@@ -190,8 +200,10 @@ BEHIND_PROXY = env.bool("BEHIND_PROXY", default=_https)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=_https)
-SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$"]
+SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$", "^samples/"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600 if _https else 0)
+# Whether every other name of the domain speaks https only, the domain's owner alone can promise.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 CSRF_FAILURE_VIEW = "voiceclone_site.error_pages.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
@@ -230,7 +242,7 @@ MEDIA_ROOT = DATA_DIR / "media"
 STORAGES = {
     # Recordings are personal data: nothing in here has an address of its own; signed, expiring URLs hand out one object.
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MEDIA_ROOT}},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "voiceclone_site.static_files.GzippedStaticFiles"},
 }
 FILE_UPLOAD_HANDLERS = ["voices.uploads.BoundedUploadHandler"]
 MAX_SAMPLE_BYTES = env.int("MAX_SAMPLE_BYTES", default=25 * 1024 * 1024)
@@ -244,6 +256,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["voiceclone_site.accounts.permissions.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["voiceclone_site.api.SafeJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "voiceclone_site.pagination.NewestFirst",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -260,6 +273,14 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "VoiceState": "voices.models.VoiceClone.State",
+        "JobState": "synthesis.models.SynthesisJob.State",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "voiceclone_site.openapi.refusals_everywhere",
+    ],
 }
 
 # --- the providers: one block of equal shape each ---

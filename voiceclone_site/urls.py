@@ -8,8 +8,9 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from voiceclone_site import health
+from voiceclone_site import health, home
 from voiceclone_site.accounts import openapi
+from voiceclone_site.accounts.api import MeView
 from voiceclone_site.accounts.language import set_language
 
 __all__ = ["openapi"]  # drf-spectacular finds an extension once its module has been imported
@@ -18,6 +19,10 @@ __all__ = ["openapi"]  # drf-spectacular finds an extension once its module has 
 api_docs = csp_update({"style-src": [UNSAFE_INLINE]})(SpectacularSwaggerSplitView.as_view(url_name="schema"))
 
 urlpatterns = [
+    path("", home.landing, name="landing"),
+    path("dashboard/", home.dashboard, name="dashboard"),
+    path("voices/", include("voices.urls")),
+    path("", include("synthesis.urls")),
     path("samples/", include("voices.sample_urls")),
     path("help/", include("voices.help_urls")),
     path("voices/", include("voices.demo_urls")),
@@ -27,6 +32,9 @@ urlpatterns = [
     path("account/", include("voiceclone_site.accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("language/", set_language, name="set_language"),
+    path("api/v1/", include("voices.api_urls")),
+    path("api/v1/", include("synthesis.api_urls")),
+    path("api/v1/me", MeView.as_view(), name="api_me"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", api_docs, name="api_docs"),
 ]

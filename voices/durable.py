@@ -167,6 +167,8 @@ class QueueHeartbeat(models.Model):
 
     class Meta:
         app_label = "voices"
+        verbose_name = _("heartbeat of a queue")
+        verbose_name_plural = _("heartbeats of queues")
 
     def __str__(self) -> str:
         return f"{self.queue} {self.beat_at:%Y-%m-%d %H:%M:%S}"

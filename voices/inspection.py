@@ -123,7 +123,8 @@ def main() -> None:
 
 
 def confine(limits: Limits) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (limits.address_space, limits.address_space))
+    if sys.platform == "linux":  # macOS refuses a limit on address space
+        resource.setrlimit(resource.RLIMIT_AS, (limits.address_space, limits.address_space))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu, limits.cpu + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.output, limits.output))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

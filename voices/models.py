@@ -152,6 +152,7 @@ class VoiceClone(DurableRow):
         ordering = ["-created_at", "-id"]
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="voice_owner_newest"),
+            models.Index(fields=["-created_at", "-id"], name="voice_newest"),
             models.Index(
                 fields=["account", "state", "due_at"],
                 name="voice_account_due",
@@ -201,6 +202,17 @@ def sample_path(sample: VoiceSample, filename: str) -> str:
     return f"samples/{sample.voice_id}/{secrets.token_hex(16)}.{filename.rsplit('.', 1)[-1]}"
 
 
+CONTENT_TYPES = {
+    "wav": "audio/wav",
+    "mp3": "audio/mpeg",
+    "m4a": "audio/mp4",
+    "webm": "audio/webm",
+    "ogg": "audio/ogg",
+    "flac": "audio/flac",
+    "aac": "audio/aac",
+}
+
+
 class VoiceSample(models.Model):
     """A recording: the original as it came, and what was made of it for the provider."""
 
@@ -227,6 +239,11 @@ class VoiceSample(models.Model):
 
     def __str__(self) -> str:
         return self.filename or f"{self.seconds:.1f} s"
+
+    @property
+    def content_type(self) -> str:
+        """Of the original, for an HTTP answer."""
+        return CONTENT_TYPES[self.container]
 
 
 class VoiceConsent(models.Model):
@@ -277,7 +294,11 @@ class RateBucket(models.Model):
     """When the next call of one kind may leave for one provider account; `rate.py` moves it by one statement."""
 
     key = models.CharField(max_length=80, primary_key=True)
-    next_at = models.FloatField(help_text=_("Seconds since 1970."))
+    next_at = models.FloatField(_("next call from"), help_text=_("Seconds since 1970."))
+
+    class Meta:
+        verbose_name = _("rate bucket")
+        verbose_name_plural = _("rate buckets")
 
     def __str__(self) -> str:
         return self.key

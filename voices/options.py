@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from voices.providers.base import OptionValue, Parameter, Traits, VoiceModel
 if TYPE_CHECKING:
     from voices.errors import Sentence
 
+# Control characters and lone surrogates: PostgreSQL stores neither NUL nor a half of a pair, and no provider takes them.
+UNPRINTABLE = {"Cc", "Cs"}
 TRUE, FALSE = {"true", "1", "on", "yes"}, {"false", "0", "off", "no"}
 
 
@@ -78,7 +81,11 @@ def _converted(parameter: Parameter, value: Any) -> OptionValue:
                 raise ValueError(format_lazy(_("Choose one of: {offered}."), offered=", ".join(offered)))
             return str(value)
         case "text":
+            if not isinstance(value, str | int | float):
+                raise ValueError(_("Give text."))
             text = str(value).strip()
+            if any(unicodedata.category(character) in UNPRINTABLE for character in text if character not in "\n\r\t"):
+                raise ValueError(_("This holds characters that are no text. Type it anew."))
             if parameter.max_length is not None and len(text) > parameter.max_length:
                 raise ValueError(
                     format_lazy(
@@ -103,7 +110,7 @@ def _number(parameter: Parameter, value: Any) -> OptionValue:
         raise ValueError(_("Give a number."))
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(_("Give a number.")) from None
     if not math.isfinite(number):
         raise ValueError(_("Give a number."))

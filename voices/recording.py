@@ -153,7 +153,8 @@ def _decode_first_track(container: av.container.InputContainer, order: Order) ->
     frames, clipped, seen, damaged = 0, 0, 0, False
     kept_rate = min(rate, KEPT_RATE)
     try:
-        resampler = av.AudioResampler(format="fltp", rate=kept_rate)
+        # Packed, not planar: with exactly 8 channels PyAV 18.1 finds planes beyond the last one (seen 2026-11-23).
+        resampler = av.AudioResampler(format="flt", rate=kept_rate)
         for frame in container.decode(stream):
             frames += frame.samples
             if frames > order.counted_seconds * rate:
@@ -162,12 +163,12 @@ def _decode_first_track(container: av.container.InputContainer, order: Order) ->
                 kept.clear()
                 continue
             for piece in resampler.resample(frame):
-                samples = piece.to_ndarray().astype(np.float32, copy=False)
+                samples = _by_channel(piece, channels)
                 clipped += int(np.count_nonzero(np.abs(samples) > FULL_SCALE))
                 seen += samples.size
                 kept.append(samples)
         if frames <= order.measured_seconds * rate:
-            kept.extend(piece.to_ndarray().astype(np.float32, copy=False) for piece in resampler.resample(None))
+            kept.extend(_by_channel(piece, channels) for piece in resampler.resample(None))
     except MemoryError:
         raise
     except Exception:
@@ -189,14 +190,18 @@ def _decode_first_track(container: av.container.InputContainer, order: Order) ->
     )
 
 
+def _by_channel(frame: av.AudioFrame, channels: int) -> Samples:
+    return frame.to_ndarray().astype(np.float32, copy=False).reshape(-1, channels)
+
+
 def _loudest_channel(pieces: list[Samples]) -> Samples:
     """One channel rather than the mean of all: two microphones apart from each other comb-filter the voice when summed, two
     of opposite polarity cancel it, and an empty second channel halves it."""
     if not pieces:
         return np.zeros(0, dtype=np.float32)
-    everything = np.nan_to_num(np.concatenate(pieces, axis=1), copy=False, posinf=0.0, neginf=0.0)
-    energies = np.einsum("cn,cn->c", everything, everything, dtype=np.float64)
-    return np.asarray(np.clip(everything[int(np.argmax(energies))], -4.0, 4.0), dtype=np.float32)
+    everything = np.nan_to_num(np.concatenate(pieces), copy=False, posinf=0.0, neginf=0.0)
+    energies = np.einsum("nc,nc->c", everything, everything, dtype=np.float64)
+    return np.asarray(np.clip(everything[:, int(np.argmax(energies))], -4.0, 4.0), dtype=np.float32)
 
 
 # --- measuring -------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from voices.errors import Busy, SampleRefused
 from voices.inspection import Facts, Limits, Order
 from voices.models import VoiceSample
 from voices.providers.base import SampleRules
-from voices.verdict import Finding, judge, longest_accepted
+from voices.verdict import BREAKS_OFF, Finding, judge, longest_accepted
 
 logger = logging.getLogger(__name__)
 
@@ -133,9 +133,16 @@ def inspect(
 
 def refuse(inspection: Inspection) -> None:
     """Raises SampleRefused with every reason, if there is one."""
-    reasons = [finding.sentence for finding in inspection.findings if finding.severity == "refuse"]
-    if reasons:
-        raise SampleRefused(fields={"sample": reasons})
+    if inspection.refused:
+        raise SampleRefused(
+            fields={
+                "sample": [
+                    finding.sentence
+                    for finding in inspection.findings
+                    if finding.severity == "refuse" or finding.code in BREAKS_OFF
+                ]
+            }
+        )
 
 
 def too_large() -> Finding:
@@ -212,7 +219,7 @@ def _examine(descriptor: int, order: Order) -> tuple[Facts | Finding, bytes]:
                 stdout=output,
                 stderr=complaints,
                 cwd=settings.BASE_DIR,
-                env=_environment(),
+                env=child_environment(),
                 timeout=order.limits.wall + 5,
                 check=False,
             )
@@ -232,7 +239,7 @@ def _examine(descriptor: int, order: Order) -> tuple[Facts | Finding, bytes]:
         return Facts.from_line(output.readline()), output.read()
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """No secret of the web process reaches the one that decodes. One BLAS thread: more only fight over the cores."""
     passed = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH") if name in os.environ}
     return {**passed, "OPENBLAS_NUM_THREADS": "1"}
@@ -248,7 +255,8 @@ def sample_url(sample: VoiceSample) -> str:
     whoever holds it can hear the voice, so it belongs in no log and no row."""
     stored = PurePosixPath(sample.prepared.name or "")
     path = reverse("sample_file", kwargs={"token": _signer.sign(str(sample.pk)), "name": stored.name})
-    return f"{settings.PUBLIC_BASE_URL}{path}"
+    base = settings.LOOPBACK_BASE_URL if sample.voice.account.is_sandbox else settings.PUBLIC_BASE_URL
+    return f"{base}{path}"
 
 
 def sample_behind(token: str) -> VoiceSample:

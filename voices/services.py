@@ -163,11 +163,14 @@ def request_delete(voice: VoiceClone) -> None:
     """Delete the voice here and at its provider. It is gone for its owner at once; the provider's copy follows."""
     event = VoiceEvent(row=voice, kind="delete_requested")
     states = set(State.values) - {State.DELETING, State.DELETED}
+    wanted: dict[str, Any] = {"state": State.DELETING, "due_at": timezone.now(), "deadline": None, "attempts": 0}
     with transaction.atomic():
-        if move(
-            voice, states=states, event=event, state=State.DELETING, due_at=timezone.now(), deadline=None, attempts=0
-        ):
-            wake(ADVANCE, voice.pk)
+        # A worker may have moved it since it was read; deleting is right from wherever it stands now.
+        while voice.state in states:
+            if move(voice, states=states, event=event, **wanted):
+                wake(ADVANCE, voice.pk)
+            else:
+                voice.refresh_from_db(fields=["state"])
 
 
 def look_at(voice: VoiceClone) -> None:

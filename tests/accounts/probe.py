@@ -24,21 +24,28 @@ class Voices(APIView):
     required_scopes = {"GET": "voices:read", "POST": "voices:write"}
 
     def get(self, request: Request) -> Response:
-        return Response({"who": request.user.email, "word": _("Saved.")})
+        return Response({"who": getattr(request.user, "email", ""), "word": _("Saved.")})
 
     def post(self, request: Request) -> Response:
-        return Response({"who": request.user.email}, status=201)
+        return Response({"who": getattr(request.user, "email", "")}, status=201)
 
 
 class Anything(APIView):
     required_scopes = "any"
 
     def get(self, request: Request) -> Response:
-        return Response({"who": request.user.email})
+        return Response({"who": getattr(request.user, "email", "")})
 
 
 class Undeclared(APIView):
     def get(self, request: Request) -> Response:
+        return Response({})
+
+
+class HalfDeclared(APIView):
+    required_scopes = {"GET": "voices:read"}
+
+    def post(self, request: Request) -> Response:
         return Response({})
 
 
@@ -70,6 +77,7 @@ urlpatterns = [
     path("api/v1/probe/voices", Voices.as_view()),
     path("api/v1/probe/anything", Anything.as_view()),
     path("api/v1/probe/undeclared", Undeclared.as_view()),
+    path("api/v1/probe/half", HalfDeclared.as_view()),
     path("api/v1/probe/error", Errors.as_view()),
     path("probe/page", page_that_fails),
 ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +54,18 @@ def test_it_locks_the_door_after_repeated_failures(alice: User, visitor: Client)
     page = log_in(visitor).content.decode()
     assert "Too many failed login attempts. Try again later." in page
     assert visitor.get("/account/").status_code == 302
+
+
+def test_it_shares_the_lock_among_processes_through_the_files_of_the_cache(
+    alice: User, visitor: Client, settings: Settings, tmp_path: Path
+) -> None:
+    backend = "django.core.cache.backends.filebased.FileBasedCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": tmp_path / "cache"}}
+    for _time in range(5):
+        log_in(visitor, password="guess")
+    # another process would see what lies in the files and nothing else
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": str(tmp_path / "cache")}}
+    assert "Too many failed login attempts" in log_in(Client(headers=ENGLISH)).content.decode()
 
 
 def test_it_lets_others_in_while_one_door_is_locked(alice: User, charlie: User, visitor: Client) -> None:

@@ -83,8 +83,15 @@ def test_it_reads_how_long_to_wait() -> None:
         assert ask(client(server.http)).retry_after == 7.0
 
 
-def test_it_keeps_one_connection_for_an_account() -> None:
-    with Loopback(answering(200, "{}")) as server:
+def in_chunks(peer: Peer) -> None:
+    while True:
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("script", [answering(200, "{}"), answering(400, "{}"), in_chunks])
+def test_it_keeps_one_connection_for_an_account(script: Callable[[Peer], None]) -> None:
+    with Loopback(script) as server:
         for _ in range(3):
             ask(client(server.http))
         assert server.connections == 1
@@ -184,10 +191,15 @@ def too_long(peer: Peer) -> None:
 def dripping(peer: Peer) -> None:
     peer.read_request()
     peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
-    left = False
-    while not left:
+    for _ in range(100):
         peer.send(b" ")
-        left = peer.left_within(0.05)
+        if peer.left_within(0.05):
+            return
+
+
+def test_bytes_that_trickle_in_do_not_stretch_the_patience_with_an_answer() -> None:
+    with Loopback(dripping) as server:
+        assert "longer than 0.3 s" in refusal(client(server.http, read_seconds=0.3)).detail
 
 
 UNREADABLE = [

@@ -341,6 +341,18 @@ def test_a_connection_lost_after_audio_is_broken_and_not_tried_again(
         assert server.connections == 1
 
 
+def fragments_without_end(peer: Peer) -> None:
+    peer.send_frame(BINARY, b"", final=False)
+    for _ in range(MAX_MESSAGE_BYTES // 1024 // 1024 + 2):
+        peer.send_frame(0, bytes(1024 * 1024), final=False)
+
+
+@pytest.mark.parametrize("script", [announces_too_much, fragments_without_end])
+def test_a_message_without_end_is_not_collected(script: Callable[[Peer], None], pool: ConnectionPool) -> None:
+    with Loopback(then(script)) as server:
+        assert "WebSocketPayloadException" in failure(ParrotSpeech(server.ws), pool).detail
+
+
 def test_bytes_that_trickle_in_do_not_stretch_the_patience_with_a_frame(pool: ConnectionPool) -> None:
     def trickle(peer: Peer) -> None:
         peer.send(b"\x82\x7e\xff\xff")

@@ -41,7 +41,7 @@ class TokenForm(forms.Form):
         label=_("Name"), max_length=60, help_text=_("What will use it, so that you know which one to revoke.")
     )
     scopes = forms.MultipleChoiceField(
-        label=_("May"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple, initial=Scope.values
+        label=_("What it may do"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple, initial=Scope.values
     )
     lifetime = forms.ChoiceField(label=_("Expires after"), choices=LIFETIMES, initial="90", required=False)
 

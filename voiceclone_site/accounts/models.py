@@ -87,7 +87,7 @@ class ApiToken(models.Model):
     name = models.CharField(_("name"), max_length=60)
     prefix = models.CharField(_("begins with"), max_length=8, unique=True, editable=False)
     digest = models.CharField(max_length=64, editable=False)
-    scopes = models.JSONField(_("may"), default=list)
+    scopes = models.JSONField(_("what it may do"), default=list)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     last_used_at = models.DateTimeField(
         _("last used"), null=True, blank=True, editable=False, help_text=_("To the minute.")

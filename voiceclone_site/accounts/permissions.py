@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import NotAuthenticated, PermissionDenied
+from rest_framework.exceptions import MethodNotAllowed, NotAuthenticated, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -26,10 +26,12 @@ class HasScope(BasePermission):
     """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Raises NotAuthenticated (401) or PermissionDenied (403, naming the scope)."""
+        """Raises NotAuthenticated (401), PermissionDenied (403, naming the scope) or MethodNotAllowed (405)."""
         if not request.user or not request.user.is_authenticated or not request.user.is_active:
             raise NotAuthenticated(TokenMissing.default_sentence, TokenMissing.code)
         needed = scope_for(view, request.method or "")
+        if needed is None and request.method not in view.allowed_methods:
+            raise MethodNotAllowed(request.method or "")
         if needed is None:
             raise PermissionDenied(_("This address is open to nobody."), "no_scope_declared")
         if needed != ANY and isinstance(request.auth, ApiToken) and needed not in request.auth.scopes:

@@ -27,16 +27,21 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def _only_from_here(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A page in a browser must not reach the sandbox under a foreign name, nor a peer that is not this machine."""
+    """Neither a peer that is not this machine, nor a foreign page in a browser that runs on it, reaches the sandbox."""
     peer = request.transport.get_extra_info("peername") if request.transport else None
-    try:
-        host = URL(f"http://{request.host}").host
-        named = is_loopback(host) or host in iflytek.HOSTS
-    except ValueError:
-        named = False
+    named = _is_ours(f"http://{request.host}") and _is_ours(request.headers.get("Origin", f"http://{HOST}"))
     if not named or (peer and not is_loopback(peer[0])):
         return web.Response(status=403, text="The sandbox answers only on this machine: use 127.0.0.1 or localhost.\n")
     return await handler(request)
+
+
+def _is_ours(address: str) -> bool:
+    """This machine, or a vendor's host that an official SDK asks for through HTTP_PROXY."""
+    try:
+        host = URL(address).host
+    except ValueError:
+        return False
+    return is_loopback(host) or host in iflytek.HOSTS
 
 
 def application(options: Options, connection: sqlite3.Connection) -> web.Application:

@@ -56,7 +56,7 @@ CREATE TABLE IF NOT EXISTS qiniu_trainings_used (account TEXT PRIMARY KEY, used 
 
 def connect(data_dir: Path) -> sqlite3.Connection:
     """Open or make `sandbox.sqlite3`. Every statement is its own transaction: what was answered is on disk."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     connection = sqlite3.connect(data_dir / "sandbox.sqlite3", isolation_level=None, timeout=10)
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA journal_mode=WAL")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from .speech import decoding, voiceprint
 from .speech.voiceprint import VoicePrint
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _MOST_SECONDS = 60.0
 _THREADS = 2
 
@@ -48,8 +50,15 @@ class Studio:
         if sha256 not in self._training:
             task = asyncio.get_running_loop().create_task(self._train(sha256))
             self._training[sha256] = task
-            task.add_done_callback(lambda _: self._training.pop(sha256, None))
+            task.add_done_callback(lambda done: self._trained(sha256, done))
         return self._training[sha256]
+
+    def _trained(self, sha256: str, done: asyncio.Task[None]) -> None:
+        self._training.pop(sha256, None)
+        if not done.cancelled() and (error := done.exception()):
+            _log.error(
+                "Training on sample %s failed; its voice stays DEPLOYING. Enroll another one.", sha256, exc_info=error
+            )
 
     async def _train(self, sha256: str) -> None:
         audio = self.sample(sha256)

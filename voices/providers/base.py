@@ -226,7 +226,10 @@ class RemoteVoice:
 
 
 class Cloning(Protocol):
-    """Every method may raise `ProviderError`. None retries: who called decides, knowing what it costs."""
+    """Every method may raise `ProviderError`. None retries: who called decides, knowing what it costs.
+
+    What the provider's Traits say that it cannot do raises InvalidRequest.
+    """
 
     def create(self, order: VoiceOrder) -> RemoteVoice:
         """Take a place for a voice. EMPTY: the recording is handed over by `train`; WORKING: it already has been.

@@ -161,8 +161,6 @@ class HttpClient:
                 raise self._unclear(f"the answer is longer than {max_bytes} bytes", response, effect=effect)
             if time.monotonic() > until:
                 raise self._unclear(f"the answer took longer than {self.read_seconds:g} s", response, effect=effect)
-        # read1 stops at the last byte without noticing that it was the last; this lets the connection be used again.
-        response.raw.read()
         return bytes(content)
 
     def _answer(self, response: requests.Response, content: bytes, *, effect: bool) -> Answer:

@@ -60,15 +60,15 @@ def speak(
     """
     pool = pool or _shared_pool
     where = speech.connection(request)
+    session = speech.session(request)
     kept = pool.borrow(where)
     if kept is not None:
         try:
-            yield from _task(kept, speech.session(request), where, pool)
+            yield from _task(kept, session, where, pool)
         except _DeadOnArrival:
-            pass
+            session = speech.session(request)
         else:
             return
-    session = speech.session(request)
     yield from _task(_open(speech, where), session, where, pool)
 
 

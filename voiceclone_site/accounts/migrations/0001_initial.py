@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=60, verbose_name='name')),
                 ('prefix', models.CharField(editable=False, max_length=8, unique=True, verbose_name='begins with')),
                 ('digest', models.CharField(editable=False, max_length=64)),
-                ('scopes', models.JSONField(default=list, verbose_name='may')),
+                ('scopes', models.JSONField(default=list, verbose_name='what it may do')),
                 ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='expires')),
                 ('last_used_at', models.DateTimeField(blank=True, editable=False, help_text='To the minute.', null=True, verbose_name='last used')),
                 ('revoked_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='revoked')),

@@ -59,7 +59,7 @@ async def handle(request: web.Request) -> web.StreamResponse:
         account=account,
         operation=action,
         direction="out",
-        status=answer.status,
+        status=0 if fault and fault.how in ("drop", "reset") else answer.status,
         body=_parsed(shown or "") or shown,
         fault=fault.how if fault else "",
     )
@@ -72,9 +72,18 @@ def _write(state: State, request: web.Request, account: str, action: str, body: 
         account=account,
         operation=action,
         headers=request.headers,
-        body=body,
+        body=_without_audio(body),
         fault=fault.how if fault else "",
     )
+
+
+def _without_audio(body: object) -> object:
+    """A data URI is a whole recording: the ledger keeps its head."""
+    asked = body.get("input") if isinstance(body, dict) else None
+    url = asked.get("url") if isinstance(asked, dict) else None
+    if not isinstance(body, dict) or not isinstance(url, str) or not url.startswith("data:"):
+        return body
+    return {**body, "input": {**body["input"], "url": url[:40] + "…"}}
 
 
 async def _faulty(

@@ -72,7 +72,7 @@ def _pause_before(text: str, start: int, end: int) -> int:
 
 
 def plain_from_ssml(text: str) -> str:
-    """The words inside `<speak>`; a break becomes a comma. Raises ValueError when the markup is not well formed."""
+    """The words inside `<speak>`, breaks left out. Raises ValueError when the markup is not well formed."""
     stripped = text.strip()
     open_tags: list[str] = []
     out: list[str] = []
@@ -87,8 +87,6 @@ def plain_from_ssml(text: str) -> str:
                 raise ValueError(f"</{name}> closes nothing")
         elif not empty:
             open_tags.append(name)
-        if name == "break" and not closing:
-            out.append("，")
         at = tag.end()
     if open_tags or stripped[at:]:
         raise ValueError("text goes on after </speak>, or a tag is not closed")

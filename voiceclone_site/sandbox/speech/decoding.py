@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 
 import av
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 _MOST_CHANNELS = 8
 # Without this, a text upload may be taken for a playlist, and FFmpeg would go and look for its entries.
+_SIGNATURE = re.compile(rb"RIFF....WAVE|ID3|\xff[\xe0-\xff]|....ftyp", re.DOTALL)
 _DEMUXERS = "wav,mp3,flac,ogg,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,aac,amr,aiff,caf"
 
 
@@ -45,7 +47,8 @@ def decode(audio: bytes, *, most_seconds: float) -> Recording:
     try:
         container = av.open(io.BytesIO(audio), "r", options={"format_whitelist": _DEMUXERS, "protocol_whitelist": ""})
     except Exception as error:  # FFmpeg's errors come in a dozen classes, and bad tags raise UnicodeDecodeError
-        raise UnknownContainerError(f"not an audio file: {error}") from error
+        kind = UndecodableError if _SIGNATURE.match(audio) else UnknownContainerError
+        raise kind(f"cannot open: {error}") from error
     with container:
         if not container.streams.audio:
             raise UnknownContainerError("no audio stream in the file")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import os
 import shutil
 import tempfile
 import threading
@@ -29,6 +30,7 @@ _LONGEST_DATA_PATH = 150
 # Not AUDIO_OUTPUT_RETRIEVAL (1): in this build it answers from a thread of its own, after espeak_Synth has returned.
 _SYNCHRONOUS = 2
 _PHONEME_EVENTS = 0x1
+_PREFIX = "voiceclone-espeak-"
 _DO_NOT_EXIT = 0x8000
 _UTF8 = 1
 _POSITION_CHARACTER = 1
@@ -136,8 +138,28 @@ def _linked_data(root: Path) -> Path:
     return variants
 
 
+def _sweep() -> None:
+    """Remove the directories of processes that were killed before they could do it themselves."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        owner = left.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdecimal() and not _is_alive(int(owner)):
+            # Another user's cannot be removed, and another process may have been quicker.
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def _start() -> _Engine:
-    root = Path(tempfile.mkdtemp(prefix="vcs-"))
+    _sweep()
+    root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     if len(str(root)) > _LONGEST_DATA_PATH:
         raise EspeakError(
@@ -178,8 +200,8 @@ def speak(
     """Say `text` with an espeak-ng voice.
 
     `voice` is a language with or without a named variant ("cmn", "en-us+m3"); `variant` is instead the content of a
-    variant file of our own. `words_per_minute` 80..450, `pitch` and `pitch_range` 0..99. Equal arguments give equal
-    samples when the variant says "flutter 0". Raises EspeakError for an unknown voice.
+    variant file of our own. `words_per_minute` 80..450, `pitch` and `pitch_range` 0..99. Equal arguments in
+    succession give equal samples when the variant says "flutter 0". Raises EspeakError for an unknown voice.
     """
     global _engine
     with _lock:

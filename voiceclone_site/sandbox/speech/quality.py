@@ -20,7 +20,7 @@ class Quality:
     active_seconds: float
     """Time above the noise floor by 6 dB and within 35 dB of the loudest speech."""
     level: float
-    """Mean power of the active frames in dBFS; -120 when there are none."""
+    """Mean power of the active frames in dBFS, of all frames when none stands out; -120 at the lowest."""
     signal_to_noise: float
     """dB over the 10th percentile of the frames."""
     clipped: float
@@ -45,7 +45,7 @@ def assess(recording: Recording) -> Quality:
     decibels = 10 * np.log10(np.maximum(power, 1e-12))
     floor, loudest = float(np.percentile(decibels, 10)), float(np.percentile(decibels, 95))
     active = decibels > max(floor + 6, loudest - 35)
-    level = 10 * float(np.log10(power[active].mean())) if active.any() else _SILENT_DB
+    level = 10 * float(np.log10(max(power[active].mean() if active.any() else power.mean(), 1e-12)))
     heard = pitch.measure(recording.samples, rate=recording.rate)
     return Quality(
         seconds=recording.seconds,

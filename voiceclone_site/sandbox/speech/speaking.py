@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -39,6 +42,8 @@ _LANGUAGES = {
     "es": "es",
     "yue": "yue",
 }
+_HAN_ONLY = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
+_TRAILING = re.compile(r"\W+\Z")
 _SCRIPTS = (
     ("ja", re.compile(r"[\u3040-\u30ff]")),
     ("zh", re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")),
@@ -92,6 +97,9 @@ class Spoken:
         return len(self.samples) / RATE
 
 
+# espeak-ng keeps some state from one voice to the next: seeds and flutter pinned, one phoneme still comes out in one of
+# two ways (measured 2026-11-23; neither priming nor espeak_Initialize resets it). Equal requests must sound equal.
+@functools.lru_cache(maxsize=128)
 def speak(text: str, *, voice: VoicePrint, manner: Manner) -> Spoken:
     """Say one sentence. Text that holds nothing to say gives no samples."""
     language = _language(text, hint=manner.language)
@@ -120,7 +128,7 @@ def speak(text: str, *, voice: VoicePrint, manner: Manner) -> Spoken:
     samples = _levelled(equalised(speech.samples, voice.gains), gain=manner.gain)
     return Spoken(
         samples,
-        _timed(speech.words, reading, milliseconds=round(len(samples) / RATE * 1000)),
+        _timed(speech.words, reading, text, milliseconds=round(len(samples) / RATE * 1000)),
         said=reading.text,
         language=language,
         said_words=speech.words,
@@ -148,23 +156,34 @@ def _levelled(samples: NDArray[np.float32], *, gain: float) -> NDArray[np.float3
     power = np.mean(frames**2, axis=1)
     if not len(power) or power.max() <= 0:
         return samples
-    speech = power[power > power.max() * 10 ** (-3.5)].mean()
-    scaled = samples * (gain * 10 ** (_SPEECH_LEVEL_DB / 20) / np.sqrt(speech))
+    speech = power[power > power.max() * 10 ** (-3.5)].mean(dtype=np.float64)
+    # Rounded, because sums differ in their last digit with the alignment of memory, and equal requests must sound equal.
+    decibels = round(_SPEECH_LEVEL_DB - 10 * float(np.log10(speech)), 2)
+    scaled = samples * np.float32(gain * 10 ** (decibels / 20))
     return np.asarray(_CEILING * np.tanh(scaled / _CEILING), dtype=np.float32)
 
 
-def _timed(words: tuple[espeak.Word, ...], reading: Reading, *, milliseconds: int) -> tuple[TimedWord, ...]:
+def _timed(words: tuple[espeak.Word, ...], reading: Reading, text: str, *, milliseconds: int) -> tuple[TimedWord, ...]:
     """espeak-ng's word starts, carried back to the text as given; what was read as one thing stays one word."""
+    heard = [word for word in words if 0 <= word.start < len(reading.origins)]
     timed: list[TimedWord] = []
-    for word in words:
-        if not 0 <= word.start < len(reading.origins):
-            continue
-        start = reading.origins[word.start][0]
-        end = reading.origins[min(word.end, len(reading.origins)) - 1][1]
+    for word, following in itertools.zip_longest(heard, heard[1:]):
+        # Of a phrase in its dictionary (一起) espeak-ng reports the first character only: take in what follows.
+        phrase = reading.text[word.start : following.start if following else None]
+        last = word.start + max(len(_TRAILING.sub("", phrase)), 1) - 1
+        start, end = reading.origins[word.start][0], reading.origins[last][1]
         if timed and start < timed[-1].end:
             continue
         if timed:
-            last = timed[-1]
-            timed[-1] = TimedWord(last.start, last.end, last.begin_ms, word.begin_ms)
+            timed[-1] = dataclasses.replace(timed[-1], end_ms=word.begin_ms)
         timed.append(TimedWord(start, end, word.begin_ms, milliseconds))
-    return tuple(timed)
+    return tuple(piece for word in timed for piece in _characters(word, text))
+
+
+def _characters(word: TimedWord, text: str) -> list[TimedWord]:
+    """The characters of a Chinese phrase, each with an equal share of its time; any other word as it is."""
+    count = word.end - word.start
+    if count < 2 or not _HAN_ONLY.fullmatch(text, word.start, word.end):
+        return [word]
+    times = [word.begin_ms + (word.end_ms - word.begin_ms) * i // count for i in range(count + 1)]
+    return [TimedWord(word.start + i, word.start + i + 1, times[i], times[i + 1]) for i in range(count)]

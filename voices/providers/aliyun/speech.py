@@ -51,6 +51,8 @@ class AliyunSpeech:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    open_timeout: float = 10.0
+    frame_timeout: float = 30.0
 
     def connection(self, request: SpeechRequest) -> SpeechConnection:
         return SpeechConnection(
@@ -58,6 +60,8 @@ class AliyunSpeech:
             provider=SLUG,
             url=self.url,
             headers=self.headers,
+            open_timeout=self.open_timeout,
+            frame_timeout=self.frame_timeout,
             reuse_seconds=REUSE_SECONDS,
         )
 
@@ -268,11 +272,14 @@ def pieces(text: str, *, limit: int) -> list[str]:
 
     A longer sentence is cut at its commas and spaces, and failing those, anywhere.
     """
-    packed = [""]
+    packed, counted = [""], 0
     for part in _parts(text, limit=limit):
-        if packed[-1] and count_characters(packed[-1]) + count_characters(part) > limit:
+        count = count_characters(part)
+        if packed[-1] and counted + count > limit:
             packed.append("")
+            counted = 0
         packed[-1] += part
+        counted += count
     return packed
 
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('voices', '0001_initial'),
+        ('voices', '0002_newest_first'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,132 @@
+"""What the API takes and gives about speech. Shape only; limits come from Traits, rules from the services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from synthesis import audio
+from synthesis.models import SynthesisJob
+from voices.serializers import ErrorOfRowField, ParametersField, StrictSerializer
+
+
+class SpeechSerializer(StrictSerializer):
+    voice = serializers.CharField(help_text="Id of one of your voices.")
+    text = serializers.CharField(allow_blank=True, trim_whitespace=False)
+    format = serializers.CharField(required=False, help_text="One of the model's `formats`. Default: `default_format`.")
+    sample_rate = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        help_text="Hz, one of the provider's `sample_rates`. Default: `default_sample_rate`.",
+    )
+    parameters = ParametersField(
+        required=False, help_text="The model's `speech_parameters` by name, such as rate, pitch and volume."
+    )
+
+
+class JobFilterSerializer(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(choices=SynthesisJob.State.choices, required=False)
+    voice = serializers.UUIDField(required=False)
+
+
+class UsageFilterSerializer(serializers.Serializer[Any]):
+    days = serializers.IntegerField(min_value=1, max_value=366, default=30, help_text="How far back, today included.")
+
+
+class AudioSerializer(serializers.Serializer[SynthesisJob]):
+    url = serializers.SerializerMethodField()
+    content_type = serializers.SerializerMethodField()
+    bytes = serializers.IntegerField(source="audio_bytes")
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_url(self, job: SynthesisJob) -> str:
+        return reverse("api_job_audio", args=[job.pk], request=self.context["request"])
+
+    def get_content_type(self, job: SynthesisJob) -> str:
+        return audio.content_type(job.audio_format)
+
+
+class JobSummarySerializer(serializers.ModelSerializer[SynthesisJob]):
+    url = serializers.SerializerMethodField()
+    voice = serializers.UUIDField(source="voice_id")
+    voice_name = serializers.CharField(source="voice.name")
+    excerpt = serializers.CharField(help_text="How the text begins.")
+    format = serializers.CharField(source="audio_format")
+    characters = serializers.IntegerField(help_text="As the provider counted them: what it bills.")
+    first_audio_ms = serializers.IntegerField(allow_null=True, help_text="From our request to the first audio.")
+    audio = serializers.SerializerMethodField(help_text="null until it has been spoken to its end.")
+    error = ErrorOfRowField()
+
+    class Meta:
+        model = SynthesisJob
+        fields = [
+            "id",
+            "url",
+            "state",
+            "mode",
+            "voice",
+            "voice_name",
+            "provider",
+            "model",
+            "excerpt",
+            "format",
+            "sample_rate",
+            "characters_expected",
+            "characters",
+            "seconds",
+            "first_audio_ms",
+            "audio",
+            "error",
+            "provider_request_id",
+            "created_at",
+            "started_at",
+            "finished_at",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_url(self, job: SynthesisJob) -> str:
+        return reverse("api_job", args=[job.pk], request=self.context["request"])
+
+    @extend_schema_field(AudioSerializer)
+    def get_audio(self, job: SynthesisJob) -> Any:
+        return AudioSerializer(job, context=self.context).data if job.has_audio else None
+
+
+class MarkSerializer(serializers.Serializer[Any]):
+    text = serializers.CharField()
+    begin_ms = serializers.IntegerField()
+    end_ms = serializers.IntegerField()
+
+
+class JobSerializer(JobSummarySerializer):
+    parameters = serializers.JSONField(source="options")
+    marks = MarkSerializer(many=True, help_text="When each word is spoken, where `word_timestamp_enabled` was given.")
+
+    class Meta(JobSummarySerializer.Meta):
+        fields = [name for name in JobSummarySerializer.Meta.fields if name != "excerpt"] + [
+            "text",
+            "parameters",
+            "marks",
+        ]
+        read_only_fields = fields
+
+
+class UsageOfDaySerializer(serializers.Serializer[Any]):
+    day = serializers.DateField()
+    provider = serializers.CharField()
+    jobs = serializers.IntegerField()
+    characters = serializers.IntegerField(help_text="As the provider counted them: what it bills.")
+    seconds = serializers.FloatField(help_text="Of audio that was kept.")
+
+
+class UsageSerializer(serializers.Serializer[Any]):
+    since = serializers.DateField()
+    jobs = serializers.IntegerField()
+    characters = serializers.IntegerField()
+    seconds = serializers.FloatField()
+    days = UsageOfDaySerializer(many=True)

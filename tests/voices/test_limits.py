@@ -1,0 +1,87 @@
+"""Places and rates under a rush: exact, whoever comes at the same time."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection, connections
+
+from voices import quota, rate
+from voices.errors import Busy, Exhausted
+from voices.models import ProviderAccount, RateBucket
+
+
+@pytest.fixture
+def small_account(transactional_db: None) -> ProviderAccount:
+    """One place is left. Committed, so that other connections see it."""
+    return ProviderAccount.objects.create(
+        provider="aliyun", name="small", voice_cap=10, voices_held=9, enrollment_rate=10, synthesis_rate=2
+    )
+
+
+def rush(work: object, *, times: int) -> list[str]:
+    def one(_number: int) -> str:
+        try:
+            work()  # type: ignore[operator]
+            return "granted"
+        except Exhausted:
+            return "refused"
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return list(pool.map(one, range(times)))
+
+
+@pytest.mark.skipif(
+    "connection.vendor == 'sqlite' and connection.is_in_memory_db()",
+    reason="an in-memory database has one connection; test_it_grants_the_last_place_once covers it there",
+)
+def test_it_grants_the_last_place_once_in_a_rush(small_account: ProviderAccount) -> None:
+    outcomes = rush(lambda: quota.hold_slot("aliyun"), times=50)
+    assert outcomes.count("granted") == 1
+
+
+def test_it_grants_the_last_place_once(small_account: ProviderAccount) -> None:
+    assert quota.hold_slot("aliyun") == small_account
+    with pytest.raises(Exhausted):
+        quota.hold_slot("aliyun")
+
+
+def test_it_lets_calls_leave_one_after_the_other(small_account: ProviderAccount) -> None:
+    assert rate.take(small_account, "synthesis", per_second=2) == 0
+    wait = rate.take(small_account, "synthesis", per_second=2)
+    assert 0 < wait <= 0.5
+    assert rate.take(small_account, "enrollment", per_second=10) == 0
+
+
+def test_it_keeps_accounts_apart(small_account: ProviderAccount) -> None:
+    other = ProviderAccount.objects.create(provider="aliyun", name="other")
+    assert rate.take(small_account, "synthesis", per_second=0.1) == 0
+    assert rate.take(other, "synthesis", per_second=0.1) == 0
+
+
+def test_it_leaves_nothing_out_of_a_pause_the_provider_asked_for(small_account: ProviderAccount) -> None:
+    rate.hold_back(small_account, "synthesis", seconds=30)
+    with pytest.raises(Busy) as busy:
+        rate.wait(small_account, "synthesis", per_second=100)
+    assert 29 < busy.value.retry_after <= 30
+    rate.hold_back(small_account, "synthesis", seconds=1)
+    assert rate.take(small_account, "synthesis", per_second=100) > 25
+
+
+def test_it_takes_one_statement_for_a_slot(small_account: ProviderAccount) -> None:
+    rate.take(small_account, "synthesis", per_second=1000)
+    RateBucket.objects.update(next_at=0)
+    with connection.execute_wrapper(counting := Counter()):
+        rate.take(small_account, "synthesis", per_second=1000)
+    assert counting.statements == 1
+
+
+class Counter:
+    statements = 0
+
+    def __call__(self, execute: object, sql: str, params: object, many: bool, context: object) -> object:
+        self.statements += 1
+        return execute(sql, params, many, context)  # type: ignore[operator]

@@ -1,0 +1,235 @@
+"""Voices and provider accounts for operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from voices import services
+from voices.account_forms import account_form, secret_and_address_fields
+from voices.errors import WrongState
+from voices.evidence import EvidenceAdmin, EvidenceInline
+from voices.failures import shown
+from voices.models import (
+    ProviderAccount,
+    QueueHeartbeat,
+    RateBucket,
+    VoiceClone,
+    VoiceConsent,
+    VoiceEvent,
+    VoiceSample,
+)
+from voices.narration import what_happened
+from voices.providers import registry
+
+
+@admin.register(ProviderAccount)
+class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["__str__", "origin", "is_open", "voices_held", "voice_cap", "enrollment_rate", "synthesis_rate"]
+    list_filter = ["provider", "origin", "is_open"]
+    search_fields = ["name"]
+    readonly_fields = ["origin", "voices_held", "created_at", "updated_at"]
+    actions = ["close", "open"]
+
+    def get_form(
+        self, request: HttpRequest, obj: ProviderAccount | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        return account_form(obj)
+
+    def get_fieldsets(self, request: HttpRequest, obj: ProviderAccount | None = None) -> Any:
+        slugs = (obj.provider,) if obj else registry.slugs()
+        secrets = [(_("Credentials and base URLs"), {"fields": secret_and_address_fields(slug)}) for slug in slugs]
+        dates = [(_("Dates"), {"fields": ["created_at", "updated_at"]})] if obj else []
+        return [
+            (None, {"fields": ["provider", "name", "is_open", *(["origin"] if obj else [])]}),
+            *secrets,
+            (
+                _("What it may use"),
+                {"fields": ["voice_cap", *(["voices_held"] if obj else []), "enrollment_rate", "synthesis_rate"]},
+            ),
+            *dates,
+        ]
+
+    @admin.action(description=_("Close: no new voices; existing ones go on"), permissions=["change"])
+    def close(self, request: HttpRequest, queryset: QuerySet[ProviderAccount]) -> None:
+        self._turn(request, queryset, is_open=False)
+
+    @admin.action(description=_("Open for new voices"), permissions=["change"])
+    def open(self, request: HttpRequest, queryset: QuerySet[ProviderAccount]) -> None:
+        self._turn(request, queryset, is_open=True)
+
+    def _turn(self, request: HttpRequest, accounts: QuerySet[ProviderAccount], *, is_open: bool) -> None:
+        done = _("Open for new voices") if is_open else _("Closed for new voices")
+        for account in accounts:
+            ProviderAccount.objects.filter(pk=account.pk).update(is_open=is_open)
+            self.log_change(request, account, str(done))
+            self.message_user(request, f"{account}: {done}")
+
+
+class SampleInline(EvidenceInline):
+    model = VoiceSample
+    fields = ["filename", "container", "seconds", "sample_rate", "channels", "size", "created_at", "erased_at"]
+
+
+class ConsentInline(EvidenceInline):
+    model = VoiceConsent
+    fields = ["user", "sample", "version", "language", "channel", "address", "accepted_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[VoiceConsent]:
+        return super().get_queryset(request).select_related("user", "sample")
+
+
+class EventInline(EvidenceInline):
+    model = VoiceEvent
+    fields = ["at", "what", "kind", "from_state", "to_state", "detail"]
+
+    @admin.display(description=_("what happened"))
+    def what(self, event: VoiceEvent) -> str:
+        return str(what_happened(event))
+
+
+@admin.register(VoiceClone)
+class VoiceCloneAdmin(EvidenceAdmin):
+    """A voice's state is moved by the services alone: here one asks them to."""
+
+    list_display = [
+        "name",
+        "owner",
+        "state",
+        "provider_state",
+        "account",
+        "model",
+        "error_code",
+        "due_at",
+        "created_at",
+    ]
+    list_select_related = ["owner", "account"]
+    list_filter = ["state", "created_at", "provider", "account", "error_action"]
+    search_fields = ["name", "owner__email", "=remote_id", "=tag", "=id", "=provider_request_id"]
+    fieldsets = [
+        (None, {"fields": ["id", "name", "owner", "state", "due_at", "attempts", "deadline"]}),
+        (
+            _("At the provider"),
+            {
+                "fields": [
+                    "account",
+                    "model",
+                    "language",
+                    "options",
+                    "remote_id",
+                    "tag",
+                    "provider_state",
+                    "provider_request_id",
+                    "demo_url",
+                    "holds_slot",
+                ]
+            },
+        ),
+        (
+            _("What went wrong"),
+            {"fields": ["error_code", "sentence", "error_detail", "error_provider_code", "error_action"]},
+        ),
+        (_("In work"), {"fields": ["intent", "intent_at", "lease_until", "looks", "polled_at"]}),
+        (_("Dates"), {"fields": ["created_at", "updated_at", "ready_at", "spoken_at"]}),
+    ]
+    inlines = [SampleInline, ConsentInline, EventInline]
+    actions = ["poll_now", "train_again", "delete_at_provider"]
+
+    @admin.display(description=_("what happened"))
+    def sentence(self, voice: VoiceClone) -> str:
+        return shown(voice.error_sentence)
+
+    @admin.action(description=_("Ask the provider now"), permissions=["change"])
+    def poll_now(self, request: HttpRequest, queryset: QuerySet[VoiceClone]) -> None:
+        self.each_by_itself(request, queryset, _poll, done=_("The provider will be asked now."))
+
+    @admin.action(description=_("Train again from the same recording"), permissions=["change"])
+    def train_again(self, request: HttpRequest, queryset: QuerySet[VoiceClone]) -> None:
+        self.each_by_itself(request, queryset, services.retrain, done=_("It will be trained again."))
+
+    @admin.action(description=_("Delete here and at the provider"), permissions=["change"])
+    def delete_at_provider(self, request: HttpRequest, queryset: QuerySet[VoiceClone]) -> None:
+        self.each_by_itself(request, queryset, _delete, done=_("It is being deleted at the provider."))
+
+
+def _poll(voice: VoiceClone) -> None:
+    if not voice.in_progress:
+        raise WrongState(_("Nothing is under way for this voice, so there is nothing to ask."))
+    services.poll_now(voice)
+
+
+def _delete(voice: VoiceClone) -> None:
+    if voice.state == VoiceClone.State.DELETED:
+        raise WrongState(_("This voice is already deleted."))
+    services.request_delete(voice)
+
+
+@admin.register(VoiceSample)
+class VoiceSampleAdmin(EvidenceAdmin):
+    """The recordings themselves are not handed out here."""
+
+    list_display = ["__str__", "voice", "container", "seconds", "sample_rate", "size", "created_at", "erased_at"]
+    list_select_related = ["voice"]
+    list_filter = ["container"]
+    search_fields = ["filename", "=sha256", "voice__owner__email"]
+    fields = [
+        "voice",
+        "filename",
+        "size",
+        "sha256",
+        "container",
+        "seconds",
+        "sample_rate",
+        "channels",
+        "measurements",
+        "findings",
+        "created_at",
+        "erased_at",
+    ]
+
+
+@admin.register(VoiceConsent)
+class VoiceConsentAdmin(EvidenceAdmin):
+    list_display = ["user", "voice", "version", "language", "channel", "address", "accepted_at"]
+    list_select_related = ["user", "voice"]
+    list_filter = ["accepted_at", "channel", "version", "language"]
+    search_fields = ["user__email", "voice__name", "=address"]
+    fields = [
+        "user",
+        "voice",
+        "sample",
+        "statement",
+        "version",
+        "language",
+        "channel",
+        "address",
+        "user_agent",
+        "accepted_at",
+    ]
+
+
+@admin.register(VoiceEvent)
+class VoiceEventAdmin(EvidenceAdmin):
+    list_display = ["at", "row", "kind", "from_state", "to_state"]
+    list_select_related = ["row"]
+    search_fields = ["kind", "=row__id"]
+    ordering = ["-id"]
+    fields = ["row", "at", "kind", "from_state", "to_state", "detail"]
+
+
+@admin.register(RateBucket)
+class RateBucketAdmin(EvidenceAdmin):
+    """Account and operation, and when the next call of that kind may leave (seconds since 1970)."""
+
+    list_display = ["key", "next_at"]
+    fields = ["key", "next_at"]
+
+
+@admin.register(QueueHeartbeat)
+class QueueHeartbeatAdmin(EvidenceAdmin):
+    list_display = ["queue", "beat_at"]
+    fields = ["queue", "beat_at"]

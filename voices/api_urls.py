@@ -1,0 +1,12 @@
+from django.urls import path
+
+from voices import api
+
+urlpatterns = [
+    path("providers", api.ProvidersView.as_view(), name="api_providers"),
+    path("voices", api.VoicesView.as_view(), name="api_voices"),
+    path("voices/<uuid:pk>", api.VoiceView.as_view(), name="api_voice"),
+    path("voices/<uuid:pk>/events", api.VoiceEventsView.as_view(), name="api_voice_events"),
+    path("voices/<uuid:pk>/retrain", api.VoiceRetrainView.as_view(), name="api_voice_retrain"),
+    path("voices/<uuid:pk>/sample", api.VoiceSampleView.as_view(), name="api_voice_sample"),
+]

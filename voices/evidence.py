@@ -1,0 +1,97 @@
+"""How operators see rows that are evidence: whole, but not to be edited or deleted by hand. Actions ask the services.
+
+Lists stay flat however long they grow: rows are counted no further than they can be paged through, and dates are a filter, for
+a date hierarchy reads the whole table to learn which years there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten_fieldsets
+from django.core.paginator import Paginator
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from voices.errors import PortalError
+from voices.providers.errors import ProviderError
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+MOST_COUNTED = 10_000
+MOST_MESSAGES = 20
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]
+    """Counting a million rows takes longer than showing fifty; beyond `MOST_COUNTED` one searches or filters instead."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by()[:MOST_COUNTED].count())
+
+
+class EvidenceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_per_page = 50
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    paginator = BoundedPaginator
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        return flatten_fieldsets(self.get_fieldsets(request, obj))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """The list has actions, which need it; a row has no form."""
+        return obj is None and super().has_change_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def each_by_itself(
+        self, request: HttpRequest, rows: Iterable[Any], act: Callable[[Any], object], *, done: str | _StrPromise
+    ) -> None:
+        """One row that refuses does not stop the others. Says in words what became of each; a success is also logged."""
+        succeeded: list[str] = []
+        refused: list[str] = []
+        for row in rows:
+            try:
+                act(row)
+            except (PortalError, ProviderError) as error:
+                refused.append(_("“%(row)s”: %(why)s") % {"row": row, "why": error.sentence})
+            else:
+                succeeded.append(str(row))
+                self.log_change(request, row, str(done))
+        for sentence in refused[:MOST_MESSAGES]:
+            self.message_user(request, sentence, messages.WARNING)
+        if (more := len(refused) - MOST_MESSAGES) > 0:
+            sentence = ngettext("%(more)d more was refused.", "%(more)d more were refused.", more) % {"more": more}
+            self.message_user(request, sentence, messages.WARNING)
+        if succeeded:
+            named = ", ".join(succeeded[:MOST_MESSAGES]) + (" …" if len(succeeded) > MOST_MESSAGES else "")
+            self.message_user(request, f"{done} ({len(succeeded)}: {named})", messages.SUCCESS)
+
+
+class EvidenceInline(admin.TabularInline):  # type: ignore[type-arg]
+    extra = 0
+    can_delete = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return self.fields or []
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False

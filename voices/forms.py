@@ -1,0 +1,110 @@
+"""What a person says when making, naming or training a voice. Limits come from Traits, rules from the services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from voices.consent import STATEMENT
+from voices.engines import Engine
+from voices.errors import ConsentMissing
+from voices.models import VoiceClone
+from voices.parameter_forms import ParametersForm
+from voices.samples import too_large
+
+NO_RECORDING = _("Record your voice, or choose a file.")
+LANGUAGES_OF_PAGES = {"zh-hans": "zh", "en": "en"}
+
+
+class RecordingForm(forms.Form):
+    """A recording with the consent to use it. `cut_off`: the upload was too large to be read at all."""
+
+    sample = forms.FileField(
+        label=_("Recording"), allow_empty_file=True, max_length=None, error_messages={"required": NO_RECORDING}
+    )
+    consent = forms.BooleanField(label=STATEMENT, error_messages={"required": ConsentMissing.default_sentence})
+
+    def __init__(self, *args: Any, cut_off: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if cut_off:
+            self.fields["sample"].error_messages["required"] = too_large().sentence
+
+
+class NewVoiceForm(RecordingForm):
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=VoiceClone._meta.get_field("name").max_length,
+        error_messages={"required": _("Please give the voice a name.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    engine = forms.ChoiceField(label=_("Provider and model"))
+    language = forms.ChoiceField(label=_("Language of the recording"))
+
+    field_order = ["name", "language", "engine", "sample", "consent"]
+
+    def __init__(self, offered: list[Engine], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offered = {engine.slug: engine for engine in offered}
+        self.fields["engine"] = forms.ChoiceField(
+            label=_("Provider and model"), choices=_by_provider(offered), initial=next(iter(self.offered), None)
+        )
+        spoken = {choice.value: choice.label for engine in offered for choice in engine.model.languages}
+        self.fields["language"] = forms.ChoiceField(
+            label=_("Language of the recording"),
+            choices=list(spoken.items()),
+            initial=LANGUAGES_OF_PAGES.get(get_language() or ""),
+        )
+        self.parameters = {engine.slug: self._parameters_of(engine) for engine in offered}
+
+    @property
+    def chosen_engine(self) -> Engine | None:
+        """The one that is chosen, or preselected."""
+        return self.offered.get(str(self["engine"].value() or ""))
+
+    @property
+    def own_parameters(self) -> ParametersForm:
+        """Of the chosen engine; only after `is_valid`."""
+        return self.parameters[self.cleaned_data["engine"]]
+
+    def clean(self) -> dict[str, Any]:
+        engine = self.cleaned_data.get("engine")
+        if engine is not None and not self.parameters[engine].is_valid():
+            self.add_error(None, _("Please look at the settings under “More settings” again."))
+        return self.cleaned_data
+
+    def order(self) -> dict[str, Any]:
+        """For `services.create_voice`."""
+        chosen = self.offered[self.cleaned_data["engine"]]
+        return {
+            "name": self.cleaned_data["name"],
+            "provider": chosen.traits.slug,
+            "model": chosen.model.slug,
+            "language": self.cleaned_data["language"],
+            "recording": self.cleaned_data["sample"],
+            "filename": self.cleaned_data["sample"].name,
+            "enrollment": self.own_parameters.chosen,
+        }
+
+    def _parameters_of(self, engine: Engine) -> ParametersForm:
+        parameters = engine.traits.enrollment_parameters(engine.model.slug)
+        return ParametersForm(parameters, self.data if self.is_bound else None, prefix=engine.prefix)
+
+
+class RenameForm(forms.Form):
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=VoiceClone._meta.get_field("name").max_length,
+        error_messages={"required": _("Please give the voice a name.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+def _by_provider(offered: list[Engine]) -> list[tuple[Any, list[tuple[str, Any]]]]:
+    groups: dict[str, tuple[Any, list[tuple[str, Any]]]] = {}
+    for engine in offered:
+        _label, models = groups.setdefault(engine.traits.slug, (engine.traits.label, []))
+        models.append((engine.slug, engine.model.label))
+    return list(groups.values())

@@ -1,0 +1,108 @@
+"""States and events of a voice, and the figures of a recording, in words for the one who owns them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from voices.models import VoiceClone, VoiceEvent, VoiceSample
+from voices.verdict import NOISY_BELOW, QUIET_BELOW, SLIGHTLY_NOISY_BELOW, TOO_QUIET_BELOW, Finding
+
+if TYPE_CHECKING:
+    from voices.errors import Sentence
+
+State = VoiceClone.State
+
+NOW: Mapping[str, Sentence] = {
+    State.INIT: _("Your recording is on its way to the provider."),
+    State.TRAINING: _("The provider is learning this voice. That takes from some seconds to a few minutes."),
+    State.SUCCESS: _("This voice is ready. Give it something to say."),
+    State.FAILED: _("This voice could not be made."),
+    State.UNKNOWN: _(
+        "The provider gave no clear answer. We are finding out whether the voice was made before going on."
+    ),
+    State.EXPIRED: _("The provider no longer holds this voice. It can be trained again from its recording."),
+    State.DELETING: _("This voice is being deleted at the provider."),
+    State.DELETED: _("This voice is deleted."),
+}
+
+HAPPENED: Mapping[str, Sentence] = {
+    "created": _("The recording was checked and kept."),
+    "renamed": _("The voice was renamed."),
+    "training_started": _("The provider took the recording and began to train."),
+    "ready": _("The voice was ready."),
+    "trying_again": _("The provider did not take it; we try again."),
+    "outcome_unknown": _("The provider did not answer clearly; we look into it before going on."),
+    "needs_operator": _("The operator of this site has to look into it."),
+    "nothing_happened": _("The provider had done nothing; we begin anew."),
+    "duplicate_removed": _("A copy made by accident was removed at the provider."),
+    "adopted": _("The voice was found at the provider."),
+    "expired": _("The provider no longer had the voice."),
+    "failed": _("The training failed."),
+    "retrain_requested": _("You asked for it to be trained again."),
+    "delete_requested": _("You asked for it to be deleted."),
+    "delete_failed": _("The provider could not delete it yet; we try again."),
+    "deleted": _("The voice was deleted."),
+}
+
+TONES: Mapping[str, str] = {
+    State.SUCCESS: "good",
+    State.FAILED: "bad",
+    State.EXPIRED: "bad",
+    State.DELETED: "still",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Something that was measured, with what it means. `remark` may be empty."""
+
+    name: Sentence
+    value: str
+    remark: Sentence = ""
+
+
+def what_happened(event: VoiceEvent) -> Sentence:
+    if event.kind == "renamed" and {"from", "to"} <= set(event.detail):
+        wording = _("Renamed from “{old}” to “{new}”.")
+        return format_lazy(wording, old=event.detail["from"], new=event.detail["to"])
+    return HAPPENED.get(event.kind, event.kind)
+
+
+def tone(voice: VoiceClone) -> str:
+    """good, bad, still, or busy: how a state is coloured."""
+    return TONES.get(voice.state, "busy")
+
+
+def findings(sample: VoiceSample) -> list[Finding]:
+    return [Finding.from_json(stored) for stored in sample.findings]
+
+
+def figures(sample: VoiceSample) -> Iterator[Figure]:
+    measured = sample.measurements
+    yield Figure(_("Length"), f"{sample.seconds:.1f} s")
+    if "speech_seconds" in measured:
+        yield Figure(_("Speech in it"), f"{measured['speech_seconds']:.1f} s")
+    if "speech_level" in measured:
+        yield Figure(_("Loudness"), f"{measured['speech_level']:.0f} dBFS", _loudness(measured["speech_level"]))
+    if "snr" in measured:
+        yield Figure(_("Above the noise"), f"{measured['snr']:.0f} dB", _quietness(measured["snr"]))
+    if measured.get("f0"):
+        yield Figure(_("Pitch (F0)"), f"{measured['f0']:.0f} Hz")
+    yield Figure(_("Sample rate"), f"{sample.sample_rate / 1000:g} kHz")
+
+
+def _loudness(level: float) -> Sentence:
+    if level < TOO_QUIET_BELOW:
+        return _("too quiet")
+    return _("rather quiet") if level < QUIET_BELOW else _("good")
+
+
+def _quietness(snr: float) -> Sentence:
+    if snr < NOISY_BELOW:
+        return _("noisy")
+    return _("some noise") if snr < SLIGHTLY_NOISY_BELOW else _("quiet room")

@@ -1,0 +1,63 @@
+"""What templates ask about voices and recordings, and about errors that were kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from django import template
+
+from voices import failures, narration
+from voices.models import VoiceClone, VoiceEvent, VoiceSample
+from voices.narration import Figure
+from voices.verdict import Finding
+
+if TYPE_CHECKING:
+    from voices.errors import Sentence
+
+register = template.Library()
+
+
+@register.filter
+def kept_sentence(sentence: str) -> str:
+    """`{{ voice.error_sentence|kept_sentence }}`: in the reader's language."""
+    return failures.shown(sentence)
+
+
+@register.filter
+def what_happened(event: VoiceEvent) -> Sentence:
+    return narration.what_happened(event)
+
+
+@register.filter
+def now_says(voice: VoiceClone) -> Sentence:
+    return narration.NOW[voice.state]
+
+
+@register.filter
+def tone(voice: VoiceClone) -> str:
+    return narration.tone(voice)
+
+
+@register.filter
+def findings(sample: VoiceSample) -> Iterable[Finding]:
+    return narration.findings(sample)
+
+
+@register.filter
+def figures(sample: VoiceSample) -> Iterable[Figure]:
+    return narration.figures(sample)
+
+
+@register.filter
+def language_label(voice: VoiceClone) -> Sentence:
+    """What the provider calls the language of the voice's sample; its code where the model no longer names it."""
+    for choice in voice.traits.model(voice.model).languages:
+        if choice.value == voice.language:
+            return choice.label
+    return voice.language
+
+
+@register.filter
+def model_label(voice: VoiceClone) -> Sentence:
+    return voice.traits.model(voice.model).label
