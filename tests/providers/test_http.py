@@ -324,7 +324,12 @@ def test_content_that_has_begun_to_leave_leaves_the_outcome_unknown() -> None:
 
 def test_a_form_has_its_file_first_and_then_its_fields() -> None:
     form = multipart(
-        {"taskId": "7", "name": "小明"}, name="file", filename="a.wav", data=b"\r\n--b--", kind="audio/wav", boundary="b"
+        {"taskId": "7", "name": "小明"},
+        name="file",
+        filename="a.wav",
+        data=b"\r\n--b--",
+        kind="audio/wav",
+        boundary="b",
     )
     assert form.kind == "multipart/form-data; boundary=b"
     assert form.data.split(b"\r\n") == [
