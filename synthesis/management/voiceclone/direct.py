@@ -44,6 +44,9 @@ WORDS: Mapping[RemoteState, str] = {
 }
 
 
+ENDED = (RemoteState.READY, RemoteState.FAILED, RemoteState.GONE)
+
+
 @dataclass(frozen=True, slots=True)
 class Direct:
     traits: Traits
@@ -105,11 +108,15 @@ class Direct:
         order = self._with_recording(self._order(reading=reading))
         if reading is not None:
             self.says.tell(_("The recording is taken as a reading of: %(text)s") % {"text": reading.text})
-        voice = self._in_two_steps(order) if self.traits.trains_in_two_steps else self._made(order)
-        if not self.asked["wait"]:
-            self._report(voice)
-            return
-        self._report_trained(self._waited_for(voice.remote_id), task=voice.remote_id)
+        place = self._made(order)
+        task = place.remote_id
+        if self.traits.trains_in_two_steps:
+            self.says.tell(_("Task %(task)s was made.") % {"task": task})
+            self._handed_over(task, order)
+        if self.asked["wait"]:
+            self._report_trained(self._waited_for(task), task=task)
+        else:
+            self._report(replace(place, state=RemoteState.WORKING))
 
     def synth(self) -> None:
         text = flags.text_of(self.asked)
@@ -199,19 +206,17 @@ class Direct:
                 self.says.tell(_("If it was made, its id at the provider holds the mark %(tag)s.") % {"tag": order.tag})
             raise
 
-    def _in_two_steps(self, order: VoiceOrder) -> RemoteVoice:
-        place = self._made(order)
-        self.says.tell(_("Task %(task)s was made.") % {"task": place.remote_id})
+    def _handed_over(self, task: str, order: VoiceOrder) -> None:
+        """Raises OutcomeUnknown only when the provider still waits for the recording: then it did not arrive."""
         try:
             if self.provider.steps is not None and order.sample_url:
-                self.provider.steps.add_link(place.remote_id, order)
-                return self.provider.steps.begin(place.remote_id)
-            return self.provider.cloning.train(place.remote_id, order)
+                self.provider.steps.add_link(task, order)
+                self.provider.steps.begin(task)
+            else:
+                self.provider.cloning.train(task, order)
         except OutcomeUnknown:
-            stands = self._look(place.remote_id)
-            if stands.state == RemoteState.EMPTY:
+            if self._look(task).state == RemoteState.EMPTY:
                 raise
-            return stands
 
     def _look(self, remote_id: str) -> RemoteVoice:
         found = self.provider.cloning.statuses([remote_id]).get(remote_id)
@@ -231,7 +236,7 @@ class Direct:
         def has_ended() -> bool:
             nonlocal stands
             stands = self.provider.cloning.statuses([remote_id]).get(remote_id, stands)
-            return stands.state in (RemoteState.READY, RemoteState.FAILED, RemoteState.GONE)
+            return stands.state in ENDED
 
         patience = self.asked["timeout"] or self.traits.training_deadline_seconds
         waiting.until(

@@ -11,6 +11,8 @@ from synthesis.management.voiceclone.exits import Ended, Exit
 from synthesis.management.voiceclone.saying import Output
 from voices.providers.errors import OutcomeUnknown, ProviderError
 
+LEAST_SECONDS = 0.02
+
 
 def until(
     ended: Callable[[], bool], *, every: float, patience: float, says: Output, meanwhile: Callable[[], object]
@@ -19,6 +21,7 @@ def until(
 
     Raises Ended when `patience` seconds are over. Nothing that is waited for is stopped by that, nor by Ctrl-C.
     """
+    every = max(every, LEAST_SECONDS)
     began = time.monotonic()
     while not ended():
         waited = time.monotonic() - began
