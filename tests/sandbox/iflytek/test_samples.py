@@ -27,7 +27,7 @@ def _wav(*, channels: int = 1, width: int = 2, rate: int = 24000, seconds: float
 
 def _headerless() -> bytes:
     with wave.open(io.BytesIO(recording(WOMAN))) as file:
-        return file.readframes(file.getnframes())
+        return bytes(file.readframes(file.getnframes()))
 
 
 @pytest.mark.parametrize("format", ["wav", "mp3", "m4a"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ def test_it_accepts_the_sdks_spacing_unless_strict(sandbox: Sandbox, mode: str, 
         ({"appid": "ffffffff"}, "000007"),
     ],
 )
-def test_it_checks_every_field(sandbox: Sandbox, changes: dict[str, object], retcode: str) -> None:
+def test_it_checks_every_field(sandbox: Sandbox, changes: dict[str, Any], retcode: str) -> None:
     answer = ask_token(sandbox, token_body(**changes))
     assert (answer.status, answer.json["retcode"]) == (200, retcode)
     assert "accesstoken" not in answer.json

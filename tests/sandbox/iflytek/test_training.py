@@ -133,7 +133,7 @@ def test_it_takes_no_second_recording(sandbox: Sandbox) -> None:
 def test_it_checks_in_the_documented_order(sandbox: Sandbox, path: str) -> None:
     known = token(sandbox)
 
-    def code(**changed: str | None) -> int:
+    def code(**changed: Any) -> int:
         return call(sandbox, path, b"no json", with_token=known, **changed).code
 
     everything_wrong = {"X_AppId": STRANGER.app_id, "X_Sign": "0" * 32}

@@ -94,7 +94,9 @@ def _sounds(spoken: Spoken, *, punctuation: bool) -> list[_Sound]:
 
 def _long(pauses: list[Phoneme], end_of: dict[int, float]) -> bool:
     """Whether a pause is one that is heard: espeak-ng puts a short one behind almost every word."""
-    return bool(pauses) and end_of[id(pauses[-1])] - pauses[0].begin / espeak.RATE >= _AUDIBLE_FRAMES / FRAMES_PER_SECOND
+    return (
+        bool(pauses) and end_of[id(pauses[-1])] - pauses[0].begin / espeak.RATE >= _AUDIBLE_FRAMES / FRAMES_PER_SECOND
+    )
 
 
 def _word(
