@@ -50,6 +50,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     provider.SampleUnreachable: HTTPStatus.BAD_GATEWAY,
     provider.VoiceNotFound: HTTPStatus.CONFLICT,
     provider.VoiceNotUsable: HTTPStatus.CONFLICT,
+    provider.VoiceNotDeletable: HTTPStatus.CONFLICT,
     provider.TextRejected: HTTPStatus.UNPROCESSABLE_ENTITY,
     provider.InvalidRequest: HTTPStatus.BAD_GATEWAY,
     provider.ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -13,7 +13,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from voices import failures
+from voices import book, failures
 from voices.durable import DurableRow
 from voices.errors import InvalidInput
 from voices.models import VoiceClone, VoiceEvent, VoiceSample, provider_choices
@@ -128,9 +128,14 @@ class KeptErrorSerializer(serializers.Serializer[DurableRow]):
     action = serializers.CharField(source="error_action", help_text="Who must act: user, operator, provider or nobody.")
     provider_code = serializers.CharField(source="error_provider_code")
     provider_request_id = serializers.CharField()
+    help_url = serializers.SerializerMethodField(help_text="Explains the provider's code; empty without one.")
 
     def get_message(self, row: DurableRow) -> str:
         return failures.shown(row.error_sentence)
+
+    def get_help_url(self, row: DurableRow) -> str:
+        code = row.error_provider_code
+        return f"{settings.PUBLIC_BASE_URL}{book.help_url(code, book.entry_of(row))}" if code else ""
 
 
 @extend_schema_field({"oneOf": [{"$ref": "#/components/schemas/KeptError"}, {"type": "null"}]})

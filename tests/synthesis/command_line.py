@@ -27,12 +27,6 @@ class Ran:
         return json.loads(self.out)
 
 
-class _Pipe(io.StringIO):
-    def __init__(self, data: bytes) -> None:
-        super().__init__()
-        self.buffer = io.BytesIO(data)
-
-
 CommandLine = Callable[..., Ran]
 
 
@@ -52,7 +46,7 @@ def voiceclone(at_the_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Comm
 
     def run(*arguments: object, piped: str | bytes = "") -> Ran:
         data = piped if isinstance(piped, bytes) else piped.encode()
-        monkeypatch.setattr(sys, "stdin", _Pipe(data))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
         out, err = io.StringIO(), io.StringIO()
         status = 0
         try:

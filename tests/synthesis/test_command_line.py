@@ -376,23 +376,8 @@ def test_it_uses_the_account_of_the_environment(voiceclone: CommandLine, sandbox
 # --- through the portal's records ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def account(db: None, at_the_sandbox: Sandbox, settings: Any) -> ProviderAccount:
-    block = settings.PROVIDERS["iflytek"]
-    return ProviderAccount.objects.create(
-        provider="iflytek",
-        name="sandbox",
-        origin=ProviderAccount.Origin.SANDBOX,
-        credentials=block["sandbox_credentials"],
-        endpoints=block["sandbox_endpoints"],
-        voice_cap=10,
-        enrollment_rate=1000,
-        synthesis_rate=1000,
-    )
-
-
 def test_it_makes_rows_for_a_user(
-    voiceclone: CommandLine, account: ProviderAccount, alice: User, charlie: User, wav: Path, tmp_path: Path
+    voiceclone: CommandLine, iflytek_account: ProviderAccount, alice: User, charlie: User, wav: Path, tmp_path: Path
 ) -> None:
     mine = ("--user", "alice@example.com")
     arguments = ("--audio", wav, "--name", "MyVoice", "--sex", "female", "--wait", "--every", 0, "--consent")
@@ -416,7 +401,7 @@ def test_it_makes_rows_for_a_user(
 
 
 def test_it_takes_no_recording_for_a_user_without_consent(
-    voiceclone: CommandLine, account: ProviderAccount, alice: User, wav: Path
+    voiceclone: CommandLine, iflytek_account: ProviderAccount, alice: User, wav: Path
 ) -> None:
     ran = voiceclone("train", "quick", "--audio", wav, "--name", "MyVoice", "--user", "alice@example.com")
     assert ran.status == 1
@@ -424,7 +409,9 @@ def test_it_takes_no_recording_for_a_user_without_consent(
     assert not VoiceClone.objects.exists()
 
 
-def test_it_leaves_the_steps_to_the_portal(voiceclone: CommandLine, account: ProviderAccount, alice: User) -> None:
+def test_it_leaves_the_steps_to_the_portal(
+    voiceclone: CommandLine, iflytek_account: ProviderAccount, alice: User
+) -> None:
     mine = ("--user", "alice@example.com")
     assert voiceclone("train", "create", "--name", "MyVoice", *mine).status == 2
     assert voiceclone("train", "submit", "--task-id", "1", *mine).status == 2
@@ -433,7 +420,7 @@ def test_it_leaves_the_steps_to_the_portal(voiceclone: CommandLine, account: Pro
 
 
 def test_it_leaves_the_training_to_the_worker_when_it_does_not_wait(
-    voiceclone: CommandLine, account: ProviderAccount, alice: User, wav: Path
+    voiceclone: CommandLine, iflytek_account: ProviderAccount, alice: User, wav: Path
 ) -> None:
     arguments = ("--audio", wav, "--name", "MyVoice", "--consent", "--user", "alice@example.com")
     made = voiceclone("train", "quick", *arguments)
@@ -446,7 +433,7 @@ def test_it_leaves_the_training_to_the_worker_when_it_does_not_wait(
 
 
 def test_it_takes_over_a_voice(
-    voiceclone: CommandLine, account: ProviderAccount, alice: User, charlie: User, res_id: str
+    voiceclone: CommandLine, iflytek_account: ProviderAccount, alice: User, charlie: User, res_id: str
 ) -> None:
     taken = ("import", "--res-id", res_id, "--name", "Mine", "--consent", "--wait", "--every", 0)
     ran = voiceclone(*taken, "--user", "alice@example.com")

@@ -7,6 +7,7 @@
     ├── ProviderTrouble        the provider says that it is unwell
     └── Refused                the provider gave a clear no
         ├── CredentialsRejected    wrong key, wrong region
+        │   └── ClockSkewed            the key is right and our clock is not
         ├── AccountBlocked         unpaid, not activated, not granted
         ├── SlotsExhausted         no room for another voice
         ├── RateLimited            too fast; come back later
@@ -127,6 +128,16 @@ class CredentialsRejected(Refused):
     code = "credentials_rejected"
     act = Act.OPERATOR
     default_sentence = _("The speech service is not set up correctly. Please tell the operator of this site.")
+
+
+class ClockSkewed(CredentialsRejected):
+    """The signature was refused for its date; `detail` names the difference."""
+
+    code = "clock_skewed"
+    default_sentence = _(
+        "The clock of this server is wrong, so the provider refuses every call. "
+        "Please tell the operator of this site to set it."
+    )
 
 
 class AccountBlocked(Refused):

@@ -32,6 +32,7 @@ from voices.providers.base import (
 from voices.providers.errors import (
     AccountBlocked,
     Act,
+    ClockSkewed,
     CredentialsRejected,
     InvalidRequest,
     OutcomeUnknown,
@@ -47,7 +48,6 @@ from voices.providers.errors import (
     VoiceNotUsable,
 )
 from voices.providers.iflytek.cloning import IflytekCloning
-from voices.providers.iflytek.errors import ClockSkewed
 from voices.providers.iflytek.speech import IflytekSpeech
 from voices.providers.iflytek.training import Reading, TaskOrder
 from voices.providers.iflytek.traits import LANGUAGE_IDS, STOCK_VOICES, STYLES

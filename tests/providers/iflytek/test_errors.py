@@ -10,8 +10,15 @@ from django.utils.translation import override
 from tests.providers.iflytek.codes import SYNTHESIS, TRAINING
 from voices.providers import registry
 from voices.providers.book import found
-from voices.providers.errors import AccountBlocked, Act, CredentialsRejected, InvalidRequest, SampleRejected
-from voices.providers.iflytek.errors import ClockSkewed, handshake_refused, training_failed
+from voices.providers.errors import (
+    AccountBlocked,
+    Act,
+    ClockSkewed,
+    CredentialsRejected,
+    InvalidRequest,
+    SampleRejected,
+)
+from voices.providers.iflytek.errors import handshake_refused, training_failed
 
 BOOK = registry.book("iflytek")
 NOW = 1767225600.0

@@ -16,6 +16,7 @@ from voices.providers import registry, ws
 from voices.providers.base import Audio, Done, RemoteState, SpeechRequest
 from voices.providers.errors import (
     Act,
+    ClockSkewed,
     CredentialsRejected,
     InvalidRequest,
     ProviderError,
@@ -23,7 +24,6 @@ from voices.providers.errors import (
     StreamBroken,
     VoiceNotFound,
 )
-from voices.providers.iflytek.errors import ClockSkewed
 
 
 def request(text: str = "你好。", *, model: str = "omni_v1") -> SpeechRequest:

@@ -17,6 +17,7 @@ from voices.providers.book import BookEntry, found
 from voices.providers.errors import (
     AccountBlocked,
     Act,
+    ClockSkewed,
     CredentialsRejected,
     InvalidRequest,
     OutcomeUnknown,
@@ -43,16 +44,6 @@ TRAINING_FAILED = "trainStatus=0"
 """How a training that came to nothing is told: not by a code, but as its state."""
 MAX_CLOCK_SKEW_SECONDS = 300.0
 """What the provider's edge allows."""
-
-
-class ClockSkewed(CredentialsRejected):
-    """The signature was refused for its date; `detail` names the difference."""
-
-    code = "clock_skewed"
-    default_sentence = _(
-        "The clock of this server is wrong, so the provider refuses every call. "
-        "Please tell the operator of this site to set it."
-    )
 
 
 _of_token = partial(BookEntry, SLUG, TOKEN)
