@@ -76,6 +76,13 @@ class ParametersField(serializers.JSONField):
 # --- what is sent to us ----------------------------------------------------------------------------------------------
 
 
+class ProviderField(serializers.ChoiceField):
+    """One of those that are registered when it is asked."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=provider_choices(), **kwargs)
+
+
 class NewVoiceSerializer(StrictSerializer):
     name = serializers.CharField(help_text="What you call the voice; 1 to 60 characters.")
     sample = serializers.FileField(
@@ -86,9 +93,7 @@ class NewVoiceSerializer(StrictSerializer):
         default=False,
         help_text="true: you accept the statement in `GET /providers`. Without it no recording is taken.",
     )
-    provider = serializers.ChoiceField(
-        choices=provider_choices(), required=False, help_text="Default: the first provider with an open account."
-    )
+    provider = ProviderField(required=False, help_text="Default: the first provider with an open account.")
     model = serializers.CharField(
         required=False, help_text="The voice is bound to it. Default: the provider's `default_model`."
     )
@@ -97,6 +102,22 @@ class NewVoiceSerializer(StrictSerializer):
     )
     parameters = ParametersField(
         required=False, help_text="A JSON object with the model's enrollment parameters by name."
+    )
+
+
+class ImportSerializer(StrictSerializer):
+    name = serializers.CharField(help_text="What you call the voice; 1 to 60 characters.")
+    provider = ProviderField(help_text="Where it was trained.")
+    remote_id = serializers.CharField(help_text="Its id there.")
+    model = serializers.CharField(
+        required=False, help_text="The model it was trained with. Default: the provider's `default_model`."
+    )
+    language = serializers.CharField(
+        required=False, help_text="Of the recording. Default: the first of the model's `languages`."
+    )
+    consent = serializers.BooleanField(
+        default=False,
+        help_text="true: you accept the statement in `GET /providers`. Without it no voice is taken over.",
     )
 
 
@@ -113,7 +134,7 @@ class RetrainSerializer(StrictSerializer):
 
 class VoiceFilterSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=VoiceClone.State.choices, required=False)
-    provider = serializers.ChoiceField(choices=provider_choices(), required=False)
+    provider = ProviderField(required=False)
     q = serializers.CharField(required=False, allow_blank=True, help_text="Part of the name.")
 
 
