@@ -16,10 +16,10 @@ PLAYED_FIRST = "wav"
 """The page plays it from the first chunk on, in every browser."""
 
 FORMATS = {
-    "wav": _("WAV: sounds at once, large files"),
-    "mp3": _("MP3: small files, plays everywhere"),
+    "wav": _("WAV: sounds at once"),
+    "mp3": _("MP3: small files"),
     "opus": _("Opus: smallest files"),
-    "pcm": _("PCM: raw samples, for programs"),
+    "pcm": _("PCM: for programs"),
 }
 
 

@@ -1,6 +1,5 @@
-"""What the services refuse, when no form showed it: JSON for a script, and for a person the page they came from, with the sentence.
-
-Everything beneath /api/ is the API's own (errors.py); what nobody foresaw stays a 500 (error_pages.py).
+"""What a view refuses, when no form showed it: JSON for a script of a page, and for a person the page they came from, with the
+sentence. Everything beneath /api/ is the API's own (errors.py); what nobody foresaw stays a 500 (error_pages.py).
 """
 
 from __future__ import annotations
@@ -29,14 +28,13 @@ class RefusalMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not isinstance(error, PortalError | ProviderError):
-            return None
         problem = problem_of(error)
-        if problem is None:
+        by_script = request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+        if problem is None or not (by_script or isinstance(error, PortalError | ProviderError)):
             return None
         if isinstance(error, ProviderError):
             logger.warning("%s", error)
-        if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
+        if by_script:
             return JsonResponse(body_of(problem), status=problem.status, headers=headers_of(problem))
         messages.error(request, problem.message)
         back = _where_from(request)

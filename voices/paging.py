@@ -1,4 +1,4 @@
-"""Walk a list from its newest row to its oldest, by cursor: the thousandth page costs what the first does, and nothing is counted."""
+"""Walk a list from its newest row to its oldest, by cursor: the thousandth page costs what the first does; nothing is counted."""
 
 from __future__ import annotations
 

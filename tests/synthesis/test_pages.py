@@ -123,6 +123,12 @@ def test_it_refuses_in_json_before_anything_is_heard(
     assert not SynthesisJob.objects.exists()
 
 
+def test_it_says_to_a_script_in_json_that_a_voice_is_gone(charlie_client: Client, voice: VoiceClone) -> None:
+    answer = charlie_client.post("/speak/stream/", wish(voice), headers=AS_A_SCRIPT)
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "not_found"
+
+
 def test_it_says_that_a_voice_is_not_ready(alice: User, alice_client: Client, account: ProviderAccount) -> None:
     training = voice_of(alice, account, state=VoiceClone.State.TRAINING)
     answer = alice_client.post("/speak/stream/", wish(training), headers=AS_A_SCRIPT)

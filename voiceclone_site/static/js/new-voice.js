@@ -69,5 +69,8 @@ function mountAll() {
   for (const form of document.querySelectorAll("[data-new-voice]")) mount(form);
 }
 
-document.addEventListener("htmx:afterSettle", mountAll);
+document.addEventListener("htmx:afterSettle", () => {
+  mountAll();
+  document.querySelector("[data-wrong]")?.focus();
+});
 mountAll();

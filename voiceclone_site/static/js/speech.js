@@ -123,13 +123,13 @@ function mount(form) {
 
   /** The sentence in a refusal's body. */
   async function refusal(response) {
-    if (response.redirected || response.status === 403) return words.wordsSession;
+    if (response.redirected) return words.wordsSession;
     try {
       const { error } = await response.json();
       const more = Object.values(error.fields || {}).flat();
       return more.length ? more.join("\n") : error.message;
     } catch {
-      return words.wordsUnreachable;
+      return words.wordsRefused;
     }
   }
 
