@@ -33,6 +33,7 @@ SERVICES: Mapping[str, Sentence] = {
     "rename": _("Renaming"),
     "delete": _("Deleting"),
     "list": _("Listing voices"),
+    "paid training": _("Training in a paid place"),
 }
 ACTS: Mapping[Act, Sentence] = {
     Act.USER: _("You"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from synthesis.management.voiceclone.exits import Exit
 from tests.recordings import CHINESE_WOMAN, WOMAN, recording
 from tests.sample_server import SampleServer
 from tests.synthesis.command_line import CommandLine, at_the_sandbox, voiceclone
@@ -272,6 +274,7 @@ def test_it_ends_with_5_when_nobody_knows_and_pays_nothing_twice(
     sandbox.fail(operation="ifly:task/add", how="reset", at="after")
     ran = voiceclone("train", "quick", "--audio", wav, "--name", "MyVoice")
     assert ran.status == 5
+    assert "before you repeat this" in ran.err
     assert sent(sandbox) == ["ifly:task/add"]
 
 
@@ -322,6 +325,14 @@ def test_it_leaves_what_was_there_when_a_stream_breaks(
     assert target.read_bytes() == b"what was there"
     assert list(tmp_path.glob(".voiceclone-*")) == []
     assert len(sandbox.ledger.calls("ifly:clone")) == 1
+
+
+def test_its_page_documents_every_status_and_verb() -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    documented = {int(number) for number in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+    assert documented == {int(status) for status in Exit}
+    for verb in ("get-text", "create", "upload", "submit", "status", "quick"):
+        assert f"train {verb}" in page
 
 
 # --- other providers -------------------------------------------------------------------------------------------------

@@ -54,7 +54,12 @@ class Command(BaseCommand):
             return ended.code
         except (ProviderError, PortalError, ConfigurationError) as error:
             says.failed(error)
-            return exit_of(error)
+            code = exit_of(error)
+            if code is Exit.UNKNOWN:
+                says.tell(
+                    _("Nothing is sent again. Look with `train status` before you repeat this: it may have been paid.")
+                )
+            return code
         except KeyboardInterrupt:
             says.tell(_("Interrupted. A training that has begun goes on at the provider; `train status` tells."))
             return Exit.INTERRUPTED

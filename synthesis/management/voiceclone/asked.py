@@ -114,7 +114,7 @@ def _add_speech(parser: ArgumentParser) -> None:
     parser.add_argument("--res-id", required=True, help="of `train status`; with --user also the portal's own id")
     parser.add_argument("--engine", help="the model that the voice was trained with; default: the provider's")
     parser.add_argument("-o", "--output", metavar="FILE", help="default: output.mp3, or as --format; - is stdout")
-    parser.add_argument("--format", default=DEFAULT_FORMAT, help="mp3, pcm, speex or opus; default: %(default)s")
+    parser.add_argument("--format", help=f"mp3, pcm, speex or opus; default: {DEFAULT_FORMAT}")
     parser.add_argument("--sample-rate", type=int, help=f"8000, 16000 or 24000; default: {DEFAULT_SAMPLE_RATE}")
     for name in ("speed", "volume", "pitch"):
         parser.add_argument(f"--{name}", help="0 to 100, 50 is normal; for other providers in their own units")
@@ -166,15 +166,19 @@ def speech_of(asked: Mapping[str, Any]) -> dict[str, str]:
     return _given(asked["set"]) | {name: asked[name] for name in ("speed", "volume", "pitch") if asked[name]}
 
 
+def format_of(asked: Mapping[str, Any], traits: Traits) -> str:
+    return asked["format"] or (DEFAULT_FORMAT if DEFAULT_FORMAT in traits.audio_formats else traits.default_format)
+
+
 def sample_rate_of(asked: Mapping[str, Any], traits: Traits) -> int:
     if asked["sample_rate"]:
         return int(asked["sample_rate"])
     return DEFAULT_SAMPLE_RATE if DEFAULT_SAMPLE_RATE in traits.sample_rates else traits.default_sample_rate
 
 
-def output_of(asked: Mapping[str, Any]) -> str:
+def output_of(asked: Mapping[str, Any], audio_format: str) -> str:
     """Where the audio goes. Only for a format that has been checked."""
-    return asked["output"] or f"output.{audio.extension(asked['format'])}"
+    return asked["output"] or f"output.{audio.extension(audio_format)}"
 
 
 def text_of(asked: Mapping[str, Any]) -> str:

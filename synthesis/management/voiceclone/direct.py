@@ -135,7 +135,7 @@ class Direct:
             sample_rate=order.sample_rate,
             options=order.options,
         )
-        spoken.write(self._audio(request), order, flags.output_of(self.asked), self.says)
+        spoken.write(self._audio(request), order, flags.output_of(self.asked, order.audio_format), self.says)
 
     def take(self) -> None:
         raise Ended(Exit.USAGE, _("A voice is taken over into somebody's records: add --user EMAIL."))

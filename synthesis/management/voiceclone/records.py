@@ -101,7 +101,7 @@ class Records:
         order = spoken.checked(self.owner, voice, text, self.asked)
         stream = services.speak(order)
         try:
-            spoken.write(stream, order, flags.output_of(self.asked), self.says)
+            spoken.write(stream, order, flags.output_of(self.asked, order.audio_format), self.says)
         finally:
             stream.close()
         self.says.tell(_("Kept in the history as %(id)s.") % {"id": stream.job.pk})

@@ -44,7 +44,7 @@ def checked(owner: Owner, voice: VoiceClone, text: str, asked: Mapping[str, Any]
         owner,
         voice=voice,
         text=text,
-        audio_format=asked["format"],
+        audio_format=flags.format_of(asked, voice.traits),
         sample_rate=flags.sample_rate_of(asked, voice.traits),
         parameters=flags.speech_of(asked),
     )
