@@ -442,10 +442,13 @@ def test_what_the_model_does_not_take_makes_no_task(wrong: dict[str, Any]) -> No
 
 def test_deleting_asks_nobody_and_a_name_and_a_tag_are_of_no_use() -> None:
     desk = office()
+    calls: list[Callable[[IflytekCloning], object]] = [
+        lambda each: each.delete("a1b2c3d_ttsclone-a1b2c3d4-qwert"),
+        lambda each: each.rename("1234567", "other"),
+        lambda each: each.find("t00000001"),
+    ]
     with Loopback(desk) as server:
-        cloning(server).delete("a1b2c3d_ttsclone-a1b2c3d4-qwert")
-        with pytest.raises(InvalidRequest):
-            cloning(server).rename("1234567", "other")
-        with pytest.raises(InvalidRequest):
-            cloning(server).find("t00000001")
+        for call in calls:
+            with pytest.raises(InvalidRequest):
+                call(cloning(server))
     assert desk.asked == []

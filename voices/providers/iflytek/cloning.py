@@ -110,7 +110,7 @@ class IflytekCloning:
         raise InvalidRequest("tasks cannot be listed here", provider=SLUG)
 
     def delete(self, remote_id: str) -> None:
-        """Nothing to call: the provider keeps a trained voice, and `Traits.delete_note` says so."""
+        raise InvalidRequest("a trained voice cannot be deleted here", provider=SLUG)
 
     def _status(self, task_id: str) -> RemoteVoice:
         try:
