@@ -11,13 +11,12 @@ CREATE TABLE IF NOT EXISTS iflytek_tokens (
     expires REAL NOT NULL,
     calls INTEGER NOT NULL
 );
-CREATE TABLE IF NOT EXISTS iflytek_tasks (
+CREATE TABLE IF NOT EXISTS iflytek_trainings (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     account TEXT NOT NULL,
     app_id TEXT NOT NULL,
     order_json TEXT NOT NULL,
     status INTEGER NOT NULL,
-    verdict INTEGER NOT NULL,
     failed_desc TEXT NOT NULL,
     ready_at REAL NOT NULL,
     sha256 TEXT NOT NULL,
@@ -26,7 +25,7 @@ CREATE TABLE IF NOT EXISTS iflytek_tasks (
     called_back INTEGER NOT NULL,
     created REAL NOT NULL
 );
-CREATE INDEX IF NOT EXISTS iflytek_tasks_res_id ON iflytek_tasks (res_id);
+CREATE INDEX IF NOT EXISTS iflytek_trainings_res_id ON iflytek_trainings (res_id);
 CREATE TABLE IF NOT EXISTS iflytek_calls (account TEXT NOT NULL, at REAL NOT NULL);
 """
 

@@ -58,9 +58,8 @@ class Task:
     app_id: str
     order: Order
     status: int
-    verdict: int
-    """What the status will be when training has ended."""
     failed_desc: str
+    """Why it failed or, while it trains, is going to; else empty."""
     ready_at: float
     sha256: str
     """Of the sample; empty as long as there is none."""
@@ -102,9 +101,9 @@ TRAINER = web.AppKey("iflytek_trainer", Trainer)
 
 def create(state: State, *, account: IflytekAccount, order: Order) -> Task:
     cursor = state.connection.execute(
-        "INSERT INTO iflytek_tasks (account, app_id, order_json, status, verdict, failed_desc, ready_at, sha256, res_id,"
-        " submitted, called_back, created) VALUES (?, ?, ?, ?, ?, '', 0, '', '', 0, 0, ?)",
-        (account.name, account.app_id, json.dumps(dataclasses.asdict(order)), DRAFT, SUCCEEDED, time.time()),
+        "INSERT INTO iflytek_trainings (account, app_id, order_json, status, failed_desc, ready_at, sha256, res_id,"
+        " submitted, called_back, created) VALUES (?, ?, ?, ?, '', 0, '', '', 0, 0, ?)",
+        (account.name, account.app_id, json.dumps(dataclasses.asdict(order)), DRAFT, time.time()),
     )
     return _select(state, "number = ?", cursor.lastrowid)[0]
 
@@ -141,10 +140,8 @@ async def submit(app: web.Application, task: Task, *, mismatch: bool) -> None:
     """Start training; with a training time of 0 it has ended when this returns."""
     state = app[STATE]
     ready_at = time.time() + state.options.train_seconds
-    verdict, reason = (FAILED, examining.MISMATCH) if mismatch else (SUCCEEDED, "")
-    begun = dataclasses.replace(
-        task, status=TRAINING, submitted=True, verdict=verdict, failed_desc=reason, ready_at=ready_at
-    )
+    reason = examining.MISMATCH if mismatch else ""
+    begun = dataclasses.replace(task, status=TRAINING, submitted=True, failed_desc=reason, ready_at=ready_at)
     save(state, begun)
     training = app[TRAINER].start(task.number, partial(_train, state, begun))
     if not state.options.train_seconds:
@@ -207,18 +204,17 @@ def imagine(state: State, *, sha256: str, seed: str) -> None:
 
 
 def forget(state: State) -> None:
-    state.connection.execute("DELETE FROM iflytek_tasks")
+    state.connection.execute("DELETE FROM iflytek_trainings")
     state.connection.execute("DELETE FROM iflytek_calls")
 
 
 def save(state: State, task: Task) -> Task:
     state.connection.execute(
-        "UPDATE iflytek_tasks SET order_json = ?, status = ?, verdict = ?, failed_desc = ?, ready_at = ?, sha256 = ?,"
+        "UPDATE iflytek_trainings SET order_json = ?, status = ?, failed_desc = ?, ready_at = ?, sha256 = ?,"
         " res_id = ?, submitted = ?, called_back = ? WHERE number = ?",
         (
             json.dumps(dataclasses.asdict(task.order)),
             task.status,
-            task.verdict,
             task.failed_desc,
             task.ready_at,
             task.sha256,
@@ -232,7 +228,7 @@ def save(state: State, task: Task) -> Task:
 
 
 def _select(state: State, where: str, value: object) -> list[Task]:
-    rows = state.connection.execute(f"SELECT * FROM iflytek_tasks WHERE {where}", (value,))  # noqa: S608  our own words
+    rows = state.connection.execute(f"SELECT * FROM iflytek_trainings WHERE {where}", (value,))  # noqa: S608  our own words
     return [_task(dict(row)) for row in rows]
 
 
