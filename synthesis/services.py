@@ -288,9 +288,9 @@ def advance(pk: uuid.UUID | str) -> None:
 
 def sweep() -> None:
     """Find what is due and wake it: the safety net under every lost wake-up."""
-    streaming.clear_spool()
     for pk in SynthesisJob.objects.due().order_by("due_at").values_list("pk", flat=True)[: room_in_queue()]:
         wake(ADVANCE, pk, timeout=TASK_SECONDS)
+    streaming.clear_spool()
 
 
 def _step(job: SynthesisJob) -> None:

@@ -259,7 +259,14 @@ def test_a_list_that_is_no_list_may_be_asked_for_again(body: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["{}", '{"output": {}}', '{"output": {"voice_id": ""}}', '{"output": {"voice_id": 7}}']
+    "body",
+    [
+        "{}",
+        '{"output": {}}',
+        '{"output": {"voice_id": ""}}',
+        '{"output": {"voice_id": 7}}',
+        '{"output": {"voice_id": "%s"}}' % ("v" * 201),
+    ],
 )
 def test_a_success_without_a_voice_id_leaves_the_outcome_unknown(
     body: str, stage: Stage, samples: SampleServer

@@ -169,11 +169,12 @@ def test_nothing_is_worth_another_try_once_audio_was_heard(
     [
         (500, "RequestTimeOut", OutcomeUnknown),
         (504, "", OutcomeUnknown),
-        (500, "InternalError", ProviderTrouble),
+        (500, "InternalError", OutcomeUnknown),
+        (503, "ModelUnavailable", OutcomeUnknown),
         (400, "", Refused),
     ],
 )
-def test_a_timeout_inside_the_provider_leaves_a_create_unknown(
+def test_trouble_inside_the_provider_leaves_a_create_unknown(
     status: int, code: str, kind: type[ProviderError]
 ) -> None:
     error = enrollment_refused(code=code, message="", http_status=status, request_id="r-1", effect=True)

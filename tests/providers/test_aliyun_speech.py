@@ -304,7 +304,7 @@ def test_the_older_form_without_types_is_understood() -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [None, "words", [None], [{"text": "你"}], [{"text": 1, "begin_time": 0, "end_time": 1}]]
+    "said", [None, "words", [None], [{"text": "你"}], [{"text": 1, "begin_time": 0, "end_time": 1}], {"text": []}]
 )
 def test_words_that_make_no_sense_are_passed_over(said: object) -> None:
     assert hears(started(), "result-generated", result(0, said)) == []
@@ -315,6 +315,13 @@ def test_usage_is_told_when_it_grows() -> None:
     assert hears(session, "result-generated", {"usage": {"characters": 5}}) == [Usage(5)]
     assert hears(session, "result-generated", {"usage": {"characters": 5}}) == []
     assert hears(session, "result-generated", {"usage": {"characters": 9}}) == [Usage(9)]
+
+
+@pytest.mark.parametrize("said", [-1, True, 10**30, "5", None, [5]])
+def test_a_count_that_nobody_can_believe_is_passed_over(said: object) -> None:
+    session = started()
+    assert hears(session, "result-generated", {"usage": {"characters": said}}) == []
+    assert hears(session, "task-finished") == [Done(characters=None, request_id=session.request_id)]
 
 
 def test_it_ends_with_the_last_count_and_what_support_asks_for() -> None:

@@ -82,6 +82,36 @@ def test_it_reads_how_long_to_wait() -> None:
         assert ask(client(server.http)).retry_after == 7.0
 
 
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("99999999999", 3600.0), ("9" * 400, 3600.0), ("\u00b2", None), ("-1", None), ("soon", None)]
+)
+def test_it_waits_an_hour_at_most_and_not_for_what_is_no_number(said: str, seconds: float | None) -> None:
+    with Loopback(lambda peer: _answer_in_latin1(peer, said)) as server:
+        assert ask(client(server.http)).retry_after == seconds
+
+
+def _answer_in_latin1(peer: Peer, retry_after: str) -> None:
+    peer.read_request()
+    peer.send(f"HTTP/1.1 429 Slower\r\nRetry-After: {retry_after}\r\nContent-Length: 2\r\n\r\n{{}}".encode("latin-1"))
+
+
+def test_it_hands_over_no_text_that_a_database_would_refuse() -> None:
+    body = rb'{"message": "a\u0000b\ud800c", "list": ["\udfff", {"\u0000": "\ud83d\ude00"}]}'
+    with Loopback(answering(200, body)) as server:
+        answer = ask(client(server.http))
+    assert answer.body == {"message": "a\ufffdb\ufffdc", "list": ["\ufffd", {"\ufffd": "\U0001f600"}]}
+
+
+def test_it_takes_brackets_without_end_for_an_answer_that_cannot_be_read() -> None:
+    with Loopback(answering(200, b"[" * 100_000)) as server:
+        assert type(refusal(client(server.http, max_bytes=200_000), effect=True)) is OutcomeUnknown
+
+
+def test_it_keeps_of_an_answer_that_is_no_json_only_what_can_be_stored() -> None:
+    with Loopback(answering(400, b"\x00 no \xff")) as server:
+        assert "\x00" not in refusal(client(server.http)).detail
+
+
 def in_chunks(peer: Peer) -> None:
     while True:
         peer.read_request()

@@ -33,6 +33,7 @@ from voices.providers.errors import (
     Unreachable,
 )
 from voices.providers.redaction import redacted
+from voices.providers.wire import json_object, pause
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -112,11 +113,8 @@ class HttpClient:
         return bytes(content)
 
     def _answer(self, response: requests.Response, content: bytes, *, effect: bool) -> Answer:
-        try:
-            body = json_format.loads(content)
-        except ValueError:
-            body = None
-        if isinstance(body, dict):
+        body = json_object(content)
+        if body is not None:
             return Answer(status=response.status_code, body=body, retry_after=_retry_after(response))
         raise self._without_json(response, content, effect=effect)
 
@@ -195,8 +193,7 @@ def _cause(error: Exception) -> object:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None
+    return pause(response.headers.get("Retry-After", ""))
 
 
 def _beginning(content: bytes) -> str:

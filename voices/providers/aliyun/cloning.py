@@ -22,6 +22,11 @@ from voices.providers.errors import (
 from voices.providers.http import Answer, HttpClient
 
 PATH = "/services/audio/tts/customization"
+# Ours are some 40 characters: model, tag, and a UUID.
+LONGEST_ID = 200
+# Theirs are a word and a UUID. Whatever else comes is cut to what is worth keeping.
+LONGEST_STATE = 60
+LONGEST_REQUEST_ID = 120
 PAGE_SIZE = 100
 # The largest page is undocumented. A page shorter than what is asked may therefore be a capped one; a page shorter than the
 # default of 10 is the last.
@@ -41,9 +46,12 @@ class AliyunCloning:
         wanted = {"target_model": order.model, "prefix": order.tag, "url": order.sample_url} | _parameters(order)
         answer = self._call("create_voice", wanted, effect=True)
         voice_id = _output(answer).get("voice_id")
-        if not isinstance(voice_id, str) or not voice_id:
+        if not isinstance(voice_id, str) or not 0 < len(voice_id) <= LONGEST_ID:
             raise OutcomeUnknown(
-                "success without a voice_id", provider=SLUG, http_status=answer.status, request_id=_request_id(answer)
+                "success without a usable voice_id",
+                provider=SLUG,
+                http_status=answer.status,
+                request_id=_request_id(answer),
             )
         return RemoteVoice(
             remote_id=voice_id, state=RemoteState.WORKING, model=order.model, request_id=_request_id(answer)
@@ -138,14 +146,14 @@ def _parameters(order: VoiceOrder) -> dict[str, object]:
 
 def _voices(rows: Sequence[object], answer: Answer) -> Iterator[RemoteVoice]:
     for row in rows:
-        if not isinstance(row, dict) or not isinstance(row.get("voice_id"), str):
+        if not isinstance(row, dict) or not 0 < len(str(row.get("voice_id") or "")) <= LONGEST_ID:
             raise _unreadable("a row without a voice_id", answer)
         yield _voice(row, request_id=_request_id(answer))
 
 
 def _voice(row: Mapping[str, Any], *, request_id: str) -> RemoteVoice:
     """`resource_link` is left behind on purpose: it leads to the recording itself."""
-    raw_state = str(row.get("status") or "")
+    raw_state = str(row.get("status") or "")[:LONGEST_STATE]
     state = _STATES.get(raw_state, RemoteState.WORKING)
     reason = None
     if state is RemoteState.FAILED:
@@ -173,7 +181,7 @@ def _output(answer: Answer) -> Mapping[str, Any]:
 
 
 def _request_id(answer: Answer) -> str:
-    return str(answer.body.get("request_id") or "")
+    return str(answer.body.get("request_id") or "")[:LONGEST_REQUEST_ID]
 
 
 def _unreadable(detail: str, answer: Answer) -> ProviderTrouble:

@@ -152,7 +152,8 @@ def enrollment_refused(
 ) -> ProviderError:
     """What a REST answer with an error means. `effect` as in `HttpClient.call`."""
     meaning = _meaning_of_enrollment(code, message, http_status)
-    if effect and (code == "RequestTimeOut" or (http_status >= 500 and not code)):
+    if effect and meaning.kind is ProviderTrouble:
+        # A provider that is unwell may have made the voice before it noticed; a second one would take another place.
         meaning = Meaning(OutcomeUnknown)
     return meaning.kind(
         message,

@@ -36,12 +36,14 @@ from voices.providers.base import (
 )
 from voices.providers.errors import Act, InvalidRequest, ProviderError, ProviderTrouble, StreamBroken, TextRejected
 from voices.providers.redaction import redacted
+from voices.providers.wire import json_object
 
 # The vendor closes an idle connection after about 60 s (field reports); its own SDK renews at 25 to 35 s.
 REUSE_SECONDS = 30.0
 # 2 000 was the limit of one continue-task until late 2025 and is safe in every version of the documents.
 PIECE_CHARACTERS = 2_000
 INSTRUCTION_CHARACTERS = 100
+MAX_COUNTED = 10 * TRAITS.max_characters
 # Sent at once; the rest follows one by one as answers come in, so that neither side waits with both buffers full.
 PIECES_AHEAD = 10
 
@@ -71,7 +73,7 @@ class AliyunSpeech:
         return CosyVoiceTask(request, secrets=self.secrets)
 
     def handshake_refused(self, status: int, body: str) -> ProviderError | None:
-        said = _object(body)
+        said = json_object(body)
         if said is None or not said.get("code"):
             return None
         return handshake_refused(
@@ -128,13 +130,13 @@ class CosyVoiceTask:
         return Audio(frame)
 
     def _event(self, frame: str) -> Iterator[Event]:
-        message = _object(frame)
+        message = json_object(frame)
         if message is None or not isinstance(message.get("header"), dict):
             raise self._confused("a frame that is no event")
         header, payload = message["header"], _mapping(message.get("payload"))
-        if header.get("task_id", self._task_id) not in {self._task_id, ""}:
+        if header.get("task_id", self._task_id) not in (self._task_id, ""):
             raise self._confused("an event of another task")
-        self._request_uuid = str(_mapping(header.get("attributes")).get("request_uuid") or self._request_uuid)
+        self._request_uuid = str(_mapping(header.get("attributes")).get("request_uuid") or self._request_uuid)[:120]
         event = header.get("event")
         if event == "task-failed":
             raise self._failed(header)
@@ -156,14 +158,17 @@ class CosyVoiceTask:
             text, begin, end = said.get("text"), said.get("begin_time"), said.get("end_time")
             if not (isinstance(text, str) and isinstance(begin, int) and isinstance(end, int)):
                 continue
-            known = (sentence.get("index"), said.get("begin_index"), begin)
+            known = (str(sentence.get("index")), str(said.get("begin_index")), begin)
             if known not in self._words:
                 self._words.add(known)
                 yield Mark(text=text, begin_ms=begin, end_ms=end)
 
     def _usage(self, usage: Mapping[str, Any]) -> Iterator[Usage]:
         characters = usage.get("characters")
-        if isinstance(characters, int) and characters != self._characters:
+        # More than it could have been told of is no count.
+        if not isinstance(characters, int) or isinstance(characters, bool) or not 0 <= characters <= MAX_COUNTED:
+            return
+        if characters != self._characters:
             self._characters = characters
             yield Usage(characters)
 
@@ -296,14 +301,6 @@ def _parts(text: str, *, limit: int) -> Iterator[str]:
                 yield clause[: limit // 2]
                 clause = clause[limit // 2 :]
             yield clause
-
-
-def _object(text: str) -> Mapping[str, Any] | None:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -1,0 +1,48 @@
+"""JSON as providers send it, fit to keep: whatever it is, reading it raises nothing, and every text of it can be stored."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+LONGEST_PAUSE = 3600.0
+"""Seconds. A provider that asks for a longer one is asked again after this."""
+
+# No database takes half of a surrogate pair, and PostgreSQL no NUL either; JSON can spell both.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_SPELT = re.compile(r"\\u(?:0000|d[89a-f])", re.IGNORECASE)
+
+
+def json_object(content: str | bytes) -> Mapping[str, Any] | None:
+    """None for what is no JSON object, or is nested too deeply to be read."""
+    try:
+        text = content if isinstance(content, str) else content.decode()
+        value = json.loads(text)
+        if isinstance(value, dict):
+            return _cleaned(value) if _SPELT.search(text) else value
+    except (ValueError, RecursionError):
+        return None
+    return None
+
+
+def pause(retry_after: str) -> float | None:
+    """Seconds, of a Retry-After header; None when it gives none."""
+    given = retry_after.strip()
+    return min(float(given), LONGEST_PAUSE) if given.isascii() and given.isdigit() else None
+
+
+def storable(text: str) -> str:
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def _cleaned(value: Any) -> Any:
+    match value:
+        case str():
+            return storable(value)
+        case list():
+            return [_cleaned(each) for each in value]
+        case dict():
+            return {_cleaned(name): _cleaned(each) for name, each in value.items()}
+    return value
