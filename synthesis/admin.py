@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from synthesis import services
 from synthesis.models import JobEvent, SynthesisJob
-from voices.evidence import EvidenceAdmin, EvidenceInline
+from voices.evidence import EvidenceAdmin, EvidenceInline, ticket_field
 from voices.failures import shown
 
 
@@ -57,7 +57,7 @@ class SynthesisJobAdmin(EvidenceAdmin):
         ),
         (
             _("What went wrong"),
-            {"fields": ["error_code", "sentence", "error_detail", "error_provider_code", "error_action"]},
+            {"fields": ["error_code", "sentence", "error_detail", "error_provider_code", "error_action", "ticket"]},
         ),
         (
             _("In work"),
@@ -71,6 +71,10 @@ class SynthesisJobAdmin(EvidenceAdmin):
     @admin.display(description=_("what happened"))
     def sentence(self, job: SynthesisJob) -> str:
         return shown(job.error_sentence)
+
+    @admin.display(description=_("for the provider's support"))
+    def ticket(self, job: SynthesisJob) -> str:
+        return ticket_field(job)
 
     @admin.action(description=_("Cancel"), permissions=["change"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[SynthesisJob]) -> None:

@@ -106,9 +106,11 @@ def check(
     fields: dict[str, list[Any]] = {}
     text = text.strip()
     characters = traits.count_characters(text)
+    longest, most_bytes = traits.text_limits(model.slug)
+    size = len(text.encode(errors="replace"))
     if not text:
         fields["text"] = [_("Please enter some text to speak.")]
-    elif characters > traits.max_characters:
+    elif characters > longest:
         fields["text"] = [
             format_lazy(
                 _(
@@ -116,7 +118,18 @@ def check(
                     "(a Chinese character may count as two). Please shorten it."
                 ),
                 characters=characters,
-                limit=traits.max_characters,
+                limit=longest,
+            )
+        ]
+    elif most_bytes is not None and size > most_bytes:
+        fields["text"] = [
+            format_lazy(
+                _(
+                    "This text is {size} bytes long and the limit is {limit} "
+                    "(a Chinese character takes three, most emoji four). Please shorten it."
+                ),
+                size=size,
+                limit=most_bytes,
             )
         ]
     audio_format = audio_format or traits.default_format

@@ -241,6 +241,7 @@ def open_speech(job: SynthesisJob) -> SpeechStream:
         audio_format=job.audio_format,
         sample_rate=job.sample_rate,
         options=job.options,
+        language=job.voice.language,
     )
     stream = SpeechStream(job, ws.speak(speech, request))
     try:

@@ -12,7 +12,7 @@ from tests.cast import (
     nobody_api,
     visitor,
 )
-from tests.portal import _listener, aliyun_account, public_address
+from tests.portal import _listener, aliyun_account, iflytek_account, public_address, qiniu_account
 from tests.sample_server import samples
 from tests.sandbox_server import sandbox, sandbox_server
 from tests.studio import order_voice, ready_voice
@@ -30,9 +30,11 @@ __all__ = [
     "charlie_client",
     "dana",
     "dana_client",
+    "iflytek_account",
     "nobody_api",
     "order_voice",
     "public_address",
+    "qiniu_account",
     "ready_voice",
     "samples",
     "sandbox",

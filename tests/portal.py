@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -13,8 +13,10 @@ from django.db import connections
 from django.test.testcases import QuietWSGIRequestHandler
 from pytest_django import Settings
 
+from tests.sandbox_server import IFLYTEK, QINIU_KEY
 from voiceclone_site.sandbox.remote import Sandbox
 from voices.models import ProviderAccount
+from voices.providers.iflytek.auth import forget_tokens
 
 UNHURRIED = 1000.0
 """Calls a second that no test reaches, so that none waits for a slot."""
@@ -35,6 +37,58 @@ def aliyun_account_at(
         origin=ProviderAccount.Origin.SANDBOX,
         credentials={"api_key": api_key},
         endpoints={"http": sandbox.aliyun_http, "websocket": sandbox.aliyun_websocket},
+        voice_cap=1000,
+        enrollment_rate=UNHURRIED,
+        synthesis_rate=UNHURRIED,
+    )
+
+
+@pytest.fixture
+def iflytek_account(db: None, sandbox: Sandbox) -> Iterator[ProviderAccount]:
+    """The sandbox's first iFlytek account, open, with room and rates for everything; it checks signatures to the byte."""
+    sandbox.configure(iflytek={"signature": "strict"})
+    forget_tokens()
+    yield iflytek_account_at(sandbox)
+    forget_tokens()
+
+
+def iflytek_account_at(
+    sandbox: Sandbox, *, credentials: Mapping[str, str] = IFLYTEK, name: str = "sandbox"
+) -> ProviderAccount:
+    return ProviderAccount.objects.create(
+        provider="iflytek",
+        name=name,
+        origin=ProviderAccount.Origin.SANDBOX,
+        credentials=dict(credentials),
+        endpoints=iflytek_endpoints(sandbox),
+        voice_cap=1000,
+        enrollment_rate=UNHURRIED,
+        synthesis_rate=UNHURRIED,
+    )
+
+
+def iflytek_endpoints(sandbox: Sandbox) -> dict[str, str]:
+    return {
+        "token": sandbox.iflytek_token,
+        "train": sandbox.iflytek_train,
+        "clone": sandbox.iflytek_clone,
+        "tts": sandbox.iflytek_tts,
+    }
+
+
+@pytest.fixture
+def qiniu_account(db: None, sandbox: Sandbox) -> ProviderAccount:
+    """The sandbox's first Qiniu account, open, with room and rates for everything."""
+    return qiniu_account_at(sandbox)
+
+
+def qiniu_account_at(sandbox: Sandbox, *, api_key: str = QINIU_KEY, name: str = "sandbox") -> ProviderAccount:
+    return ProviderAccount.objects.create(
+        provider="qiniu",
+        name=name,
+        origin=ProviderAccount.Origin.SANDBOX,
+        credentials={"api_key": api_key},
+        endpoints={"http": sandbox.qiniu_http},
         voice_cap=1000,
         enrollment_rate=UNHURRIED,
         synthesis_rate=UNHURRIED,

@@ -14,6 +14,14 @@ ALIYUN_KEY = "sk-sandbox-aliyun-1"
 ALIYUN_ACCOUNT = "aliyun-1"
 OTHER_ALIYUN_KEY = "sk-sandbox-aliyun-2"
 OTHER_ALIYUN_ACCOUNT = "aliyun-2"
+IFLYTEK = {"app_id": "a1b2c3d4", "api_key": "k" * 32, "api_secret": "s" * 32}
+IFLYTEK_ACCOUNT = "iflytek-1"
+OTHER_IFLYTEK = {"app_id": "b2c3d4e5", "api_key": "m" * 32, "api_secret": "t" * 32}
+OTHER_IFLYTEK_ACCOUNT = "iflytek-2"
+QINIU_KEY = "qiniu-sandbox-1"
+QINIU_ACCOUNT = "qiniu-1"
+OTHER_QINIU_KEY = "qiniu-sandbox-2"
+OTHER_QINIU_ACCOUNT = "qiniu-2"
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404
@@ -25,6 +26,7 @@ from rest_framework.views import set_rollback
 from synthesis import errors as speech
 from voiceclone_site.accounts.errors import NotLetIn
 from voiceclone_site.requests import current_request_id
+from voices import book
 from voices import errors as portal
 from voices.providers import errors as provider
 from voices.providers.errors import Act
@@ -48,6 +50,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     provider.SampleUnreachable: HTTPStatus.BAD_GATEWAY,
     provider.VoiceNotFound: HTTPStatus.CONFLICT,
     provider.VoiceNotUsable: HTTPStatus.CONFLICT,
+    provider.VoiceNotDeletable: HTTPStatus.CONFLICT,
     provider.TextRejected: HTTPStatus.UNPROCESSABLE_ENTITY,
     provider.InvalidRequest: HTTPStatus.BAD_GATEWAY,
     provider.ConfigurationError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -78,7 +81,8 @@ OPERATOR_ACTS = (portal.NoAccount, portal.Fault, provider.ConfigurationError)
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What went wrong, for whoever asked. `action` is who has to act; `retry_after` in seconds."""
+    """What went wrong, for whoever asked. `action` is who has to act; `retry_after` in seconds; `help_url` explains the
+    provider's code, as a path."""
 
     status: int
     code: str
@@ -89,6 +93,7 @@ class Problem:
     provider: str | None = None
     provider_code: str | None = None
     provider_request_id: str | None = None
+    help_url: str | None = None
     fields: Mapping[str, Sequence[str]] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -119,6 +124,7 @@ def problem_of(error: BaseException) -> Problem | None:
                 provider=error.provider,
                 provider_code=error.provider_code or None,
                 provider_request_id=error.request_id or None,
+                help_url=_help_url(error),
             )
         case portal.PortalError():
             retry_after = error.retry_after if isinstance(error, portal.Busy) else None
@@ -149,6 +155,10 @@ def problem_of(error: BaseException) -> Problem | None:
     return Problem(status=status, code="bad_request", message=_("This request cannot be read. Please check its form."))
 
 
+def _help_url(error: provider.ProviderError) -> str | None:
+    return book.help_url(error.provider_code, book.entry_of_error(error)) if error.provider_code else None
+
+
 def not_found() -> str:
     """The same for what does not exist and for what belongs to somebody else."""
     return _("There is nothing here: it does not exist, or it is not yours.")
@@ -162,6 +172,7 @@ def body_of(problem: Problem) -> dict[str, Any]:
         "provider": problem.provider,
         "provider_code": problem.provider_code,
         "provider_request_id": problem.provider_request_id,
+        "help_url": f"{settings.PUBLIC_BASE_URL}{problem.help_url}" if problem.help_url else None,
         "request_id": current_request_id(),
         "retryable": problem.retryable,
     }

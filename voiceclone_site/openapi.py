@@ -33,6 +33,7 @@ ERROR: dict[str, Any] = {
                     "type": ["string", "null"],
                     "description": "What the provider's support asks for.",
                 },
+                "help_url": {"type": ["string", "null"], "description": "Explains the provider's code."},
                 "fields": {
                     "type": "object",
                     "description": "Which fields are wrong and why; nested ones by dotted name.",

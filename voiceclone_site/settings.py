@@ -305,7 +305,44 @@ PROVIDERS = {
             "websocket": f"ws://{SANDBOX_HOST}/api-ws/v1/inference",
         },
     },
+    "iflytek": {
+        "credentials": {
+            "app_id": env.str("IFLY_APP_ID", default=""),
+            "api_key": env.str("IFLY_API_KEY", default=""),
+            "api_secret": env.str("IFLY_API_SECRET", default=""),
+        },
+        # The vendor's documents give http for the first two; a recording is no thing to send in the clear.
+        "endpoints": {
+            "token": env.str("IFLY_TOKEN_URL", default="https://avatar-hci.xfyousheng.com/aiauth/v1/token"),
+            "train": env.str("IFLY_TRAIN_URL", default="https://opentrain.xfyousheng.com/voice_train"),
+            "clone": env.str("IFLY_CLONE_URL", default="wss://cn-huabei-1.xf-yun.com/v1/private/voice_clone"),
+            "tts": env.str("IFLY_TTS_URL", default="wss://cbm01.cn-huabei-1.xf-yun.com/v1/private/mcd9m97e6"),
+        },
+        "sandbox_credentials": {"app_id": "a1b2c3d4", "api_key": "k" * 32, "api_secret": "s" * 32},
+        "sandbox_endpoints": {
+            "token": f"http://{SANDBOX_HOST}/aiauth/v1/token",
+            "train": f"http://{SANDBOX_HOST}/voice_train",
+            "clone": f"ws://{SANDBOX_HOST}/v1/private/voice_clone",
+            "tts": f"ws://{SANDBOX_HOST}/v1/private/mcd9m97e6",
+        },
+    },
+    "qiniu": {
+        "credentials": {"api_key": env.str("QINIU_API_KEY", default="")},
+        "endpoints": {
+            "http": env.str("QINIU_BASE_URL", default="https://xrobo.qiniu.com"),
+            # Where a demo may be fetched from, besides the API's own host: these names and all beneath them.
+            "demo_hosts": env.str(
+                "QINIU_DEMO_HOSTS",
+                default="qiniu.com,qiniuapi.com,qiniucs.com,qbox.me,qnssl.com,qiniudn.com,clouddn.com",
+            ),
+        },
+        "sandbox_credentials": {"api_key": "qiniu-sandbox-1"},
+        "sandbox_endpoints": {"http": f"http://{SANDBOX_HOST}"},
+    },
 }
+
+# Whom `manage.py voiceclone` asks when it is not told: its verbs are this provider's own.
+CLI_PROVIDER = env.str("CLI_PROVIDER", default="iflytek")
 
 # --- logs ---
 

@@ -24,6 +24,8 @@ urlpatterns = [
     path("voices/", include("voices.urls")),
     path("", include("synthesis.urls")),
     path("samples/", include("voices.sample_urls")),
+    path("help/", include("voices.help_urls")),
+    path("voices/", include("voices.demo_urls")),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("admin/", admin.site.urls),

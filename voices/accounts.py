@@ -7,8 +7,11 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from voices import stock
 from voices.models import ProviderAccount
 from voices.providers import registry
+from voices.providers.base import Account
+from voices.providers.errors import ConfigurationError
 
 Origin = ProviderAccount.Origin
 
@@ -20,17 +23,37 @@ def sync_from_settings() -> list[ProviderAccount]:
     when voices were trained there.
     """
     with transaction.atomic():
-        return [_sync(slug, block) for slug, block in settings.PROVIDERS.items()]
+        accounts = [_sync(slug, block) for slug, block in settings.PROVIDERS.items()]
+        for account in accounts:
+            stock.offer(account)
+        return accounts
+
+
+def of_environment(slug: str) -> Account:
+    """The account that the environment describes, or the sandbox's, without a row. Raises ConfigurationError for a provider
+    that has no block in the settings."""
+    block = settings.PROVIDERS.get(slug)
+    if block is None:
+        raise ConfigurationError(f"PROVIDERS in the settings has no block for {slug!r}. Add one.")
+    return Account(key=f"environment-{slug}", **_described(block))
+
+
+def _described(block: dict[str, Any]) -> dict[str, Any]:
+    real = _is_real(block)
+    return {
+        "credentials": block["credentials" if real else "sandbox_credentials"],
+        "endpoints": block["endpoints" if real else "sandbox_endpoints"],
+    }
+
+
+def _is_real(block: dict[str, Any]) -> bool:
+    return all(block["credentials"].values())
 
 
 def _sync(slug: str, block: dict[str, Any]) -> ProviderAccount:
-    real = all(block["credentials"].values())
+    real = _is_real(block)
     origin, other = (Origin.ENVIRONMENT, Origin.SANDBOX) if real else (Origin.SANDBOX, Origin.ENVIRONMENT)
-    described = {
-        "credentials": block["credentials" if real else "sandbox_credentials"],
-        "endpoints": block["endpoints" if real else "sandbox_endpoints"],
-        "is_open": True,
-    }
+    described = _described(block) | {"is_open": True}
     traits = registry.traits(slug)
     account, _made = ProviderAccount.objects.update_or_create(
         provider=slug,

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from voices import services
 from voices.account_forms import account_form, secret_and_address_fields
 from voices.errors import WrongState
-from voices.evidence import EvidenceAdmin, EvidenceInline
+from voices.evidence import EvidenceAdmin, EvidenceInline, ticket_field
 from voices.failures import shown
 from voices.models import (
     ProviderAccount,
@@ -131,7 +131,7 @@ class VoiceCloneAdmin(EvidenceAdmin):
         ),
         (
             _("What went wrong"),
-            {"fields": ["error_code", "sentence", "error_detail", "error_provider_code", "error_action"]},
+            {"fields": ["error_code", "sentence", "error_detail", "error_provider_code", "error_action", "ticket"]},
         ),
         (_("In work"), {"fields": ["intent", "intent_at", "lease_until", "looks", "polled_at"]}),
         (_("Dates"), {"fields": ["created_at", "updated_at", "ready_at", "spoken_at"]}),
@@ -142,6 +142,10 @@ class VoiceCloneAdmin(EvidenceAdmin):
     @admin.display(description=_("what happened"))
     def sentence(self, voice: VoiceClone) -> str:
         return shown(voice.error_sentence)
+
+    @admin.display(description=_("for the provider's support"))
+    def ticket(self, voice: VoiceClone) -> str:
+        return ticket_field(voice)
 
     @admin.action(description=_("Ask the provider now"), permissions=["change"])
     def poll_now(self, request: HttpRequest, queryset: QuerySet[VoiceClone]) -> None:

@@ -11,19 +11,19 @@ import logging
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from voices import failures, quota, rate, samples
+from voices import demo, failures, quota, rate, samples
 from voices.durable import back_off, claim, declare_intent, give_back, room_in_queue, wake, write_back
 from voices.errors import Busy, ConsentMissing, Fault, InvalidInput, PortalError
 from voices.models import ProviderAccount, VoiceClone, VoiceEvent
-from voices.providers.base import RemoteState, RemoteVoice, VoiceOrder
-from voices.providers.errors import OutcomeUnknown, ProviderError, RateLimited, VoiceNotFound
+from voices.providers.base import Cloning, Places, RemoteState, RemoteVoice, VoiceOrder
+from voices.providers.errors import Act, OutcomeUnknown, ProviderError, RateLimited, VoiceNotDeletable, VoiceNotFound
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,9 @@ STUMBLES = 8
 """Steps that end in an error nobody foresaw, before the voice is left to the operator."""
 LOOK_AFTER = (timedelta(seconds=15), timedelta(seconds=60), timedelta(seconds=300))
 POLL_BATCH = 200
+OPERATOR_PAUSE = timedelta(minutes=5)
+TOO_LATE = "training_timeout"
+LOOK_AGAIN, STILL_LOOKED_AT = timedelta(hours=1), timedelta(hours=24)
 
 
 def advance(pk: uuid.UUID | str) -> None:
@@ -50,12 +53,13 @@ def advance(pk: uuid.UUID | str) -> None:
 def _step(voice: VoiceClone) -> None:
     if voice.intent:
         # Whoever held the lease died between the intent and the outcome.
-        _outcome_unknown(voice, reason="interrupted")
+        _outcome_unknown(voice, OutcomeUnknown("interrupted", provider=voice.provider))
         return
     step = {
-        State.INIT: train,
+        State.INIT: _look_up if voice.kind == VoiceClone.Kind.IMPORTED and voice.sample is None else train,
         State.TRAINING: _poll,
         State.SUCCESS: _recheck,
+        State.FAILED: _rest,
         State.UNKNOWN: _look_for,
         State.DELETING: _delete,
     }.get(State(voice.state))
@@ -86,24 +90,34 @@ def train(voice: VoiceClone) -> None:
         _fail(voice, ConsentMissing())
         return
     order = order_for(voice)
-    cloning = voice.account.client().cloning
+    provider = voice.account.client()
     fresh = not voice.remote_id
-    if fresh and not declare_intent(voice, "create", lease=LEASE):
+    repeatable = not fresh and voice.traits.trains_idempotently
+    if not repeatable and not declare_intent(voice, "create" if fresh else "train", lease=LEASE):
+        return
+    if fresh and provider.places is not None and not _alone_in_making(voice):
         return
     try:
-        remote = cloning.create(order) if fresh else cloning.replace_sample(voice.remote_id, order)
-    except OutcomeUnknown as error:
         if fresh:
-            _outcome_unknown(voice, reason=error.detail, error=error)
+            place = _unclaimed(voice, provider.places, order)
+            if place is not None:
+                _adopt(voice, place, kind="place_reused")
+                return
+            remote = provider.cloning.create(order)
         else:
+            remote = provider.cloning.train(voice.remote_id, order)
+    except OutcomeUnknown as error:
+        if repeatable:
             _try_again(voice, error)
+        else:
+            _outcome_unknown(voice, error)
     except VoiceNotFound as error:
         # Only a voice that we had can be missing: it is made anew from its recording, as another intent.
         _missing(voice, error)
     except ProviderError as error:
         _try_again(voice, error)
     else:
-        _adopt(voice, remote, kind="training_started")
+        _adopt(voice, remote, kind="place_made" if remote.state == RemoteState.EMPTY else "training_started")
 
 
 def order_for(voice: VoiceClone) -> VoiceOrder:
@@ -124,7 +138,33 @@ def order_for(voice: VoiceClone) -> VoiceOrder:
         sample_url=samples.sample_url(sample),
         sample=read,
         options=voice.options,
+        reading=sample.reading_id,
     )
+
+
+def _alone_in_making(voice: VoiceClone) -> bool:
+    """Whether no other voice of the account is just being made. False: this one has stepped back and comes again shortly.
+
+    Where places carry no mark, one that has just been made for another voice looks like nobody's until that voice's row knows it.
+    Each of two commits its intent before it looks for the other's, so never do both go on.
+    """
+    others = VoiceClone.objects.filter(account=voice.account_id, intent="create", lease_until__gt=timezone.now())
+    if not others.exclude(pk=voice.pk).exists():
+        return True
+    attempts = max(voice.attempts - 1, 0)
+    _write_or_give_back(voice, keep={"intent": ""}, intent="", attempts=attempts, due_at=timezone.now() + back_off(1))
+    return False
+
+
+def _unclaimed(voice: VoiceClone, places: Places | None, order: VoiceOrder) -> RemoteVoice | None:
+    """An empty place at the provider that none of our voices has: left behind by a lost answer, or by somebody's visit there."""
+    if places is None:
+        return None
+    found = {place.remote_id: place for place in places.unclaimed(order)}
+    had = VoiceClone.objects.filter(provider=voice.provider, remote_id__in=found).exclude(state=State.DELETED)
+    for remote_id in had.values_list("remote_id", flat=True):
+        found.pop(remote_id, None)
+    return next(iter(found.values()), None)
 
 
 def _poll(voice: VoiceClone) -> None:
@@ -157,19 +197,27 @@ def _apply(voice: VoiceClone, remote: RemoteVoice | None) -> None:
             voice,
             event=event,
             state=State.SUCCESS,
+            remote_id=remote.remote_id,
             provider_state=remote.raw_state,
             demo_url=remote.demo_url or voice.demo_url,
             polled_at=now,
             ready_at=now,
-            due_at=None,
+            due_at=now if _was_renamed_meanwhile(voice) else None,
             attempts=0,
+            # Only a change of our name is passed on: what was made elsewhere keeps the name it has there until then.
+            remote_name=voice.remote_name or voice.name,
             **failures.CLEARED,
         )
+        demo.forget(voice)
     elif remote is not None and remote.state == RemoteState.GONE:
         _missing(voice, remote.reason or VoiceNotFound(provider=voice.provider, request_id=remote.request_id))
     elif remote is not None and remote.state == RemoteState.FAILED:
         reason = remote.reason or PortalError(_("The provider did not accept this recording. Please use another one."))
         _fail(voice, reason, provider_state=remote.raw_state)
+    elif remote is not None and remote.state == RemoteState.EMPTY and not _too_late(voice):
+        # The recording never arrived: it is handed over anew.
+        event = VoiceEvent(row=voice, kind="not_handed_over", detail={"provider_state": remote.raw_state})
+        _write_or_give_back(voice, event=event, state=State.INIT, polled_at=now, due_at=now + back_off(voice.attempts))
     elif not _too_late(voice):
         _write_or_give_back(
             voice,
@@ -180,8 +228,83 @@ def _apply(voice: VoiceClone, remote: RemoteVoice | None) -> None:
         )
 
 
-def _recheck(voice: VoiceClone) -> None:
+def _look_up(voice: VoiceClone) -> None:
+    """A voice that was trained elsewhere is believed once the provider confirms it."""
+    if _too_late(voice) or not _may_call(voice):
+        return
+    try:
+        remote = voice.account.client().cloning.look_up(voice.remote_id, voice.model)
+    except ProviderError as error:
+        _try_again(voice, error)
+        return
+    if remote.state == RemoteState.GONE:
+        reason = remote.reason or VoiceNotFound(provider=voice.provider, request_id=remote.request_id)
+        _fail(voice, reason, provider_state=remote.raw_state)
+    else:
+        _apply(voice, remote)
+
+
+def _has_name_to_tell(voice: VoiceClone) -> bool:
+    """Whether the provider keeps a name that is no longer the voice's. Asked anew of the row: renaming waits for no lease."""
+    if not (voice.traits.can_rename and voice.remote_id):
+        return False
+    voice.refresh_from_db(fields=["name"])
+    return voice.remote_name != voice.name
+
+
+def _was_renamed_meanwhile(voice: VoiceClone) -> bool:
+    """Renamed while it was being trained: the provider is told once that has ended."""
+    return bool(voice.remote_name) and _has_name_to_tell(voice)
+
+
+def _tell_name(voice: VoiceClone) -> bool:
+    """Pass a new name on to a provider that keeps one; True when the step is over with that."""
+    if not _has_name_to_tell(voice):
+        return False
     if not _may_call(voice):
+        return True
+    try:
+        voice.account.client().cloning.rename(voice.remote_id, voice.name)
+    except VoiceNotFound as error:
+        _missing(voice, error)
+    except ProviderError as error:
+        due_at = timezone.now() + _pause(voice, error) if error.retryable and voice.attempts < CREATE_ATTEMPTS else None
+        event = VoiceEvent(row=voice, kind="rename_failed", detail=_evidence(error))
+        _write_or_give_back(voice, event=event, due_at=due_at)
+    else:
+        _write_or_give_back(voice, remote_name=voice.name, due_at=None, attempts=0)
+    return True
+
+
+def _rest(voice: VoiceClone) -> None:
+    if (
+        voice.error_code == TOO_LATE
+        and voice.deadline is not None
+        and voice.deadline > timezone.now() - STILL_LOOKED_AT
+    ):
+        _look_again(voice)
+    elif not _tell_name(voice):
+        _write_or_give_back(voice, due_at=None)
+
+
+def _look_again(voice: VoiceClone) -> None:
+    """We have stopped waiting; the provider may finish all the same."""
+    if not _may_call(voice):
+        return
+    due_at = timezone.now() + LOOK_AGAIN
+    try:
+        remote = voice.account.client().cloning.statuses([voice.remote_id]).get(voice.remote_id)
+    except ProviderError:
+        _write_or_give_back(voice, due_at=due_at)
+        return
+    if remote is not None and remote.state in (RemoteState.READY, RemoteState.FAILED, RemoteState.GONE):
+        _apply(voice, remote)
+    else:
+        _write_or_give_back(voice, polled_at=timezone.now(), due_at=due_at)
+
+
+def _recheck(voice: VoiceClone) -> None:
+    if _tell_name(voice) or not _may_call(voice):
         return
     try:
         remote = voice.account.client().cloning.statuses([voice.remote_id]).get(voice.remote_id)
@@ -197,36 +320,80 @@ def _recheck(voice: VoiceClone) -> None:
 
 
 def _look_for(voice: VoiceClone) -> None:
-    """Clear up what became of a `create` without an answer: our tag tells, where the provider lists."""
-    if not voice.traits.can_find_by_tag:
+    """Clear up what became of a call without an answer.
+
+    With an id in hand the provider's own state tells. Without one our tag does, where the provider lists by it; and where places
+    carry no mark, any that nobody has is as good as the one we asked for.
+    """
+    provider = voice.account.client()
+    if not (voice.remote_id or voice.traits.can_find_by_tag or provider.places is not None):
         _write_or_give_back(voice, event=VoiceEvent(row=voice, kind="needs_operator"), due_at=None)
         return
     if not _may_call(voice):
         return
-    cloning = voice.account.client().cloning
+    if voice.remote_id:
+        _see_whether_it_trains(voice, provider.cloning)
+        return
+    if provider.places is not None and not (declare_intent(voice, "create", lease=LEASE) and _alone_in_making(voice)):
+        return
     try:
-        found = list(cloning.find(voice.tag))
-        for surplus in found[1:]:
-            cloning.delete(surplus.remote_id)
-            VoiceEvent.objects.create(row=voice, kind="duplicate_removed", detail={"remote_id": surplus.remote_id})
+        if provider.places is not None:
+            place = _unclaimed(voice, provider.places, order_for(voice))
+            found = [] if place is None else [place]
+        else:
+            found = _found_by_tag(voice, provider.cloning)
     except ProviderError as error:
         _hold_back(voice.account, error)
-        _write_or_give_back(voice, due_at=timezone.now() + _pause(voice, error), **failures.kept(error))
+        due_at = timezone.now() + _pause(voice, error)
+        _write_or_give_back(voice, keep={"intent": ""}, intent="", due_at=due_at, **failures.kept(error))
         return
     if found:
         _adopt(voice, found[0], kind="adopted")
     elif voice.looks + 1 < len(LOOK_AFTER):
-        _write_or_give_back(voice, looks=voice.looks + 1, due_at=timezone.now() + LOOK_AFTER[voice.looks + 1])
+        due_at = timezone.now() + LOOK_AFTER[voice.looks + 1]
+        _write_or_give_back(voice, keep={"intent": ""}, intent="", looks=voice.looks + 1, due_at=due_at)
     else:
         _write_or_give_back(
             voice,
             event=VoiceEvent(row=voice, kind="nothing_happened", detail={"looks": voice.looks + 1}),
+            keep={"intent": ""},
             state=State.INIT,
+            intent="",
             looks=0,
             attempts=0,
             due_at=timezone.now(),
         )
         wake(ADVANCE, voice.pk)
+
+
+def _found_by_tag(voice: VoiceClone, cloning: Cloning) -> list[RemoteVoice]:
+    """The voice that carries our tag, or none; what was made twice is removed."""
+    found = list(cloning.find(voice.tag))
+    for surplus in found[1:]:
+        cloning.delete(surplus.remote_id)
+        VoiceEvent.objects.create(row=voice, kind="duplicate_removed", detail={"remote_id": surplus.remote_id})
+    return found[:1]
+
+
+def _see_whether_it_trains(voice: VoiceClone, cloning: Cloning) -> None:
+    """A `train` without an answer has begun when the voice is not what it was before. Otherwise it is sent once more."""
+    try:
+        remote = cloning.statuses([voice.remote_id]).get(voice.remote_id)
+    except ProviderError as error:
+        _write_or_give_back(voice, due_at=timezone.now() + _pause(voice, error), **failures.kept(error))
+        return
+    if remote is None:
+        _write_or_give_back(voice, due_at=timezone.now() + back_off(voice.attempts))
+        return
+    unchanged = remote.raw_state == voice.provider_state and remote.demo_url in ("", voice.demo_url)
+    if remote.state == RemoteState.EMPTY or (unchanged and remote.state in (RemoteState.READY, RemoteState.FAILED)):
+        event = VoiceEvent(row=voice, kind="not_handed_over", detail={"provider_state": remote.raw_state})
+        _write_or_give_back(voice, event=event, state=State.INIT, polled_at=timezone.now(), due_at=timezone.now())
+        wake(ADVANCE, voice.pk)
+    elif remote.state == RemoteState.WORKING:
+        _adopt(voice, remote, kind="training_started")
+    else:
+        _apply(voice, remote)
 
 
 def _delete(voice: VoiceClone) -> None:
@@ -248,6 +415,11 @@ def _delete(voice: VoiceClone) -> None:
                     return
             for remote_id in ids:
                 cloning.delete(remote_id)
+        except VoiceNotDeletable as error:
+            # Its place there stays taken, so ours does too.
+            event = VoiceEvent(row=voice, kind="kept_by_provider", detail=_evidence(error))
+            _part_with(voice, event, place_is_free=False, **failures.kept(error))
+            return
         except ProviderError as error:
             _hold_back(voice.account, error)
             due_at = timezone.now() + back_off(voice.attempts, most=3600)
@@ -258,14 +430,18 @@ def _delete(voice: VoiceClone) -> None:
                 **failures.kept(error),
             )
             return
+    _part_with(voice, VoiceEvent(row=voice, kind="deleted"), place_is_free=True, **failures.CLEARED)
+
+
+def _part_with(voice: VoiceClone, event: VoiceEvent, *, place_is_free: bool, **fields: Any) -> None:
     with transaction.atomic():
-        event = VoiceEvent(row=voice, kind="deleted")
-        if write_back(voice, event=event, state=State.DELETED, due_at=None, **failures.CLEARED):
+        if write_back(voice, event=event, state=State.DELETED, due_at=None, **fields) and place_is_free:
             quota.release_slot(voice)
 
 
 def _erase_samples(voice: VoiceClone) -> None:
     """The recordings go with the voice; the rows stay, as evidence of what was consented to."""
+    demo.forget(voice)
     for sample in voice.samples.filter(erased_at__isnull=True):
         sample.original.delete(save=False)
         sample.prepared.delete(save=False)
@@ -290,7 +466,7 @@ def _stumbled(voice: VoiceClone) -> None:
     wait = timezone.now() + back_off(voice.attempts)
     told = failures.kept(Fault())
     if voice.intent:
-        _outcome_unknown(voice, reason="interrupted by a fault of ours")
+        _outcome_unknown(voice, OutcomeUnknown("interrupted by a fault of ours", provider=voice.provider))
     elif voice.state == State.SUCCESS:
         _write_or_give_back(voice, due_at=None)
     elif voice.state == State.DELETING:
@@ -307,13 +483,15 @@ def _stumbled(voice: VoiceClone) -> None:
 
 
 def _adopt(voice: VoiceClone, remote: RemoteVoice, *, kind: str) -> None:
-    ready = remote.state == RemoteState.READY
+    ready, empty = remote.state == RemoteState.READY, remote.state == RemoteState.EMPTY
     now = timezone.now()
+    # A provider that keeps a name is told it together with the recording.
+    told = {"remote_name": voice.name} if voice.traits.can_rename and not empty else {}
     stored = _write_or_give_back(
         voice,
         event=VoiceEvent(row=voice, kind=kind, detail={"remote_id": remote.remote_id, "request_id": remote.request_id}),
         keep={"remote_id": remote.remote_id, "intent": ""},
-        state=State.SUCCESS if ready else State.TRAINING,
+        state=State.SUCCESS if ready else State.INIT if empty else State.TRAINING,
         remote_id=remote.remote_id,
         provider_state=remote.raw_state,
         demo_url=remote.demo_url or voice.demo_url,
@@ -322,11 +500,14 @@ def _adopt(voice: VoiceClone, remote: RemoteVoice, *, kind: str) -> None:
         looks=0,
         attempts=0,
         ready_at=now if ready else None,
-        due_at=None if ready else now + back_off(1),
+        due_at=None if ready else now if empty else now + back_off(1),
         deadline=now + timedelta(seconds=voice.traits.training_deadline_seconds),
+        **told,
         **failures.CLEARED,
     )
-    if not stored:
+    if stored and empty:
+        wake(ADVANCE, voice.pk)
+    elif not stored:
         logger.warning("voice %s was moved while it was being trained; its id at the provider is kept", voice.pk)
 
 
@@ -347,13 +528,12 @@ def _try_again(voice: VoiceClone, error: ProviderError) -> None:
     )
 
 
-def _outcome_unknown(voice: VoiceClone, *, reason: str, error: ProviderError | None = None) -> None:
+def _outcome_unknown(voice: VoiceClone, unknown: ProviderError) -> None:
     if voice.state == State.DELETING:
         # Its owner deleted it while the call was under way: the tag will tell what there is to delete.
         write_back(voice, intent="", due_at=timezone.now())
         wake(ADVANCE, voice.pk)
         return
-    unknown = error or OutcomeUnknown(reason, provider=voice.provider)
     _write_or_give_back(
         voice,
         event=VoiceEvent(row=voice, kind="outcome_unknown", detail=_evidence(unknown)),
@@ -362,7 +542,7 @@ def _outcome_unknown(voice: VoiceClone, *, reason: str, error: ProviderError | N
         intent="",
         looks=0,
         attempts=0,
-        due_at=timezone.now() + LOOK_AFTER[0],
+        due_at=timezone.now() + (back_off(1) if voice.remote_id else LOOK_AFTER[0]),
         **failures.kept(unknown),
     )
 
@@ -376,24 +556,30 @@ def _missing(voice: VoiceClone, error: ProviderError) -> None:
             quota.release_slot(voice)
 
 
-def _fail(voice: VoiceClone, error: ProviderError | PortalError, *, provider_state: str = "", **fields: Any) -> None:
+def _fail(
+    voice: VoiceClone,
+    error: ProviderError | PortalError,
+    *,
+    provider_state: str = "",
+    due_at: datetime | None = None,
+    **fields: Any,
+) -> None:
     """The voice will not come to be. Its place is free again unless the provider still holds something of it."""
+    if due_at is None and _was_renamed_meanwhile(voice):
+        due_at = timezone.now()
     with transaction.atomic():
-        if (
-            _write_or_give_back(
-                voice,
-                event=VoiceEvent(row=voice, kind="failed", detail=_evidence(error)),
-                keep={"intent": ""},
-                state=State.FAILED,
-                provider_state=provider_state or voice.provider_state,
-                intent="",
-                due_at=None,
-                polled_at=timezone.now(),
-                **fields,
-                **failures.kept(error),
-            )
-            and not voice.remote_id
-        ):
+        if _write_or_give_back(
+            voice,
+            event=VoiceEvent(row=voice, kind="failed", detail=_evidence(error)),
+            keep={"intent": ""},
+            state=State.FAILED,
+            provider_state=provider_state or voice.provider_state,
+            intent="",
+            due_at=due_at,
+            polled_at=timezone.now(),
+            **fields,
+            **failures.kept(error),
+        ) and not (voice.remote_id and voice.traits.can_delete):
             quota.release_slot(voice)
 
 
@@ -406,8 +592,9 @@ def _too_late(voice: VoiceClone) -> bool:
             _(
                 "The provider did not finish training in time. Train the voice again, or ask the operator to look into it."
             ),
-            code="training_timeout",
+            code=TOO_LATE,
         ),
+        due_at=timezone.now() + LOOK_AGAIN if voice.remote_id else None,
     )
     return True
 
@@ -429,7 +616,9 @@ def _hold_back(account: ProviderAccount, error: ProviderError) -> None:
 
 
 def _pause(voice: VoiceClone, error: ProviderError) -> timedelta:
-    return max(back_off(voice.attempts), timedelta(seconds=error.retry_after or 0))
+    """Longer where asking is useless until an operator has done something, such as entering another key."""
+    least = OPERATOR_PAUSE if error.act is Act.OPERATOR and not error.retryable else timedelta(0)
+    return max(back_off(voice.attempts), timedelta(seconds=error.retry_after or 0), least)
 
 
 def _write_or_give_back(

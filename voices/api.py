@@ -26,6 +26,7 @@ from voices.errors import SampleRefused
 from voices.models import VoiceClone, VoiceConsent, VoiceEvent
 from voices.providers import registry
 from voices.serializers import (
+    ImportSerializer,
     NewVoiceSerializer,
     ProvidersSerializer,
     RenameSerializer,
@@ -57,6 +58,12 @@ class OldestFirst(CursorPagination):
 def find_voice(request: Request, pk: uuid.UUID) -> VoiceClone:
     """Raises Http404 for what does not exist and for what is somebody else's."""
     return get_object_or_404(shown_voices(request), pk=pk)
+
+
+def find_own_voice(request: Request, pk: uuid.UUID) -> VoiceClone:
+    """To change it. Raises Http404, also for the voices that everybody may speak with."""
+    mine = VoiceClone.objects.owned_by(request.user).select_related("account").prefetch_related("samples")
+    return get_object_or_404(mine, pk=pk)
 
 
 def shown_voices(request: Request) -> QuerySet[VoiceClone]:
@@ -129,6 +136,35 @@ class VoicesView(GenericAPIView[VoiceClone]):
         return answered(request, voice, status=201)
 
 
+class VoiceImportView(APIView):
+    required_scopes = {"POST": "voices:write"}
+
+    @extend_schema(
+        operation_id="voices_import",
+        summary="Take over a voice that was trained elsewhere",
+        description=(
+            "By its id at the provider, in the account that this site uses. Answers at once; the provider is then asked whether "
+            "the voice is there and speaks with that model. Ask `GET /voices/{id}` until `state` is `Success` or `Failed`."
+        ),
+        request=ImportSerializer,
+        responses={201: VoiceSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        order = checked(ImportSerializer, request.data)
+        traits = registry.traits(order["provider"])
+        model = order.get("model") or traits.default_model
+        voice = services.import_voice(
+            request.user,
+            name=order["name"],
+            provider=traits.slug,
+            model=model,
+            language=order.get("language") or catalogue.default_language(traits, model),
+            remote_id=order["remote_id"],
+            consent=consent_from(request, ticked=order["consent"], channel=API),
+        )
+        return answered(request, voice, status=201)
+
+
 class VoiceView(APIView):
     required_scopes = {"GET": "voices:read", "PATCH": "voices:write", "DELETE": "voices:write"}
 
@@ -151,7 +187,7 @@ class VoiceView(APIView):
         examples=[OpenApiExample("A new name", value={"name": "Annie, reading"}, request_only=True)],
     )
     def patch(self, request: Request, pk: uuid.UUID) -> Response:
-        voice = find_voice(request, pk)
+        voice = find_own_voice(request, pk)
         services.rename(voice, name=checked(RenameSerializer, request.data)["name"])
         return answered(request, voice, status=200)
 
@@ -165,7 +201,7 @@ class VoiceView(APIView):
         responses={202: VoiceSerializer},
     )
     def delete(self, request: Request, pk: uuid.UUID) -> Response:
-        voice = find_voice(request, pk)
+        voice = find_own_voice(request, pk)
         services.request_delete(voice)
         return answered(request, voice, status=202)
 
@@ -182,7 +218,7 @@ class VoiceRetrainView(APIView):
         responses={202: VoiceSerializer},
     )
     def post(self, request: Request, pk: uuid.UUID) -> Response:
-        voice = find_voice(request, pk)
+        voice = find_own_voice(request, pk)
         refuse_too_large(request)
         order = checked(RetrainSerializer, request.data)
         if "sample" in order:
@@ -223,7 +259,7 @@ class VoiceSampleView(APIView):
         },
     )
     def get(self, request: Request, pk: uuid.UUID) -> HttpResponseBase:
-        sample = find_voice(request, pk).sample
+        sample = find_own_voice(request, pk).sample
         if sample is None:
             raise Http404
         return serve(request, sample.original, sample.content_type, filename=sample.filename)

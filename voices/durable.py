@@ -26,6 +26,7 @@ from django_q.tasks import async_task
 
 class DurableRow(models.Model):
     state: models.CharField[str, str]
+    provider: models.CharField[str, str]
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     due_at = models.DateTimeField(_("due at"), null=True, blank=True, help_text=_("Empty: nothing is left to do."))

@@ -45,6 +45,7 @@ def engines() -> list[Engine]:
     for slug in registry.slugs():
         if slug in open_ones:
             traits = registry.traits(slug)
-            models = sorted(traits.models, key=lambda model: model.slug != traits.default_model)
+            trained = [model for model in traits.models if not model.stock_only]
+            models = sorted(trained, key=lambda model: model.slug != traits.default_model)
             found.extend(Engine(traits, model) for model in models)
     return found

@@ -48,15 +48,7 @@ class NewVoiceForm(RecordingForm):
     def __init__(self, offered: list[Engine], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.offered = {engine.slug: engine for engine in offered}
-        self.fields["engine"] = forms.ChoiceField(
-            label=_("Provider and model"), choices=_by_provider(offered), initial=next(iter(self.offered), None)
-        )
-        spoken = {choice.value: choice.label for engine in offered for choice in engine.model.languages}
-        self.fields["language"] = forms.ChoiceField(
-            label=_("Language of the recording"),
-            choices=list(spoken.items()),
-            initial=LANGUAGES_OF_PAGES.get(get_language() or ""),
-        )
+        _offer(self, offered)
         self.parameters = {engine.slug: self._parameters_of(engine) for engine in offered}
 
     @property
@@ -93,6 +85,42 @@ class NewVoiceForm(RecordingForm):
         return ParametersForm(parameters, self.data if self.is_bound else None, prefix=engine.prefix)
 
 
+class ImportForm(forms.Form):
+    """A voice that was trained elsewhere, with the consent to use it."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=VoiceClone._meta.get_field("name").max_length,
+        error_messages={"required": _("Please give the voice a name.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    remote_id = forms.CharField(
+        label=_("Id at the provider"),
+        max_length=VoiceClone._meta.get_field("remote_id").max_length,
+        help_text=_(
+            "As the provider's console or answer shows it. The voice must be of the account that this site uses."
+        ),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    engine = forms.ChoiceField(
+        label=_("Provider and model"),
+        help_text=_("The model that the voice was trained with: it speaks with no other."),
+    )
+    language = forms.ChoiceField(label=_("Language of the recording"))
+    consent = forms.BooleanField(label=STATEMENT, error_messages={"required": ConsentMissing.default_sentence})
+
+    def __init__(self, offered: list[Engine], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offered = {engine.slug: engine for engine in offered}
+        _offer(self, offered)
+
+    def order(self) -> dict[str, Any]:
+        """For `services.import_voice`."""
+        chosen = self.offered[self.cleaned_data["engine"]]
+        given = {name: self.cleaned_data[name] for name in ("name", "remote_id", "language")}
+        return {**given, "provider": chosen.traits.slug, "model": chosen.model.slug}
+
+
 class RenameForm(forms.Form):
     name = forms.CharField(
         label=_("Name"),
@@ -100,6 +128,16 @@ class RenameForm(forms.Form):
         error_messages={"required": _("Please give the voice a name.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+
+
+def _offer(form: forms.Form, offered: list[Engine]) -> None:
+    """Fill in what there is to choose from: engines, and all languages that any of them knows."""
+    spoken = {choice.value: choice.label for engine in offered for choice in engine.model.languages}
+    engine, language = form.fields["engine"], form.fields["language"]
+    assert isinstance(engine, forms.ChoiceField)
+    assert isinstance(language, forms.ChoiceField)
+    engine.choices, engine.initial = _by_provider(offered), offered[0].slug if offered else None
+    language.choices, language.initial = list(spoken.items()), LANGUAGES_OF_PAGES.get(get_language() or "")
 
 
 def _by_provider(offered: list[Engine]) -> list[tuple[Any, list[tuple[str, Any]]]]:

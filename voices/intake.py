@@ -9,6 +9,7 @@ from django.core.files.base import ContentFile, File
 
 from voices.consent import VERSION, Consent
 from voices.models import VoiceClone, VoiceConsent, VoiceSample
+from voices.providers.base import ReadingText
 from voices.samples import Inspection
 from voices.storing import store
 
@@ -37,8 +38,9 @@ def keep(
     inspection: Inspection,
     consent: Consent,
     kept: list[VoiceSample],
+    reading: ReadingText | None = None,
 ) -> VoiceSample:
-    """Store an inspected recording and the consent given for it."""
+    """Store an inspected recording, what was read in it, and the consent given for it."""
     sample = VoiceSample(
         voice=voice,
         filename=inspection.filename[:200],
@@ -48,6 +50,8 @@ def keep(
         seconds=inspection.seconds,
         sample_rate=inspection.sample_rate,
         channels=inspection.channels,
+        reading_id=reading.id if reading else "",
+        reading_text=reading.text if reading else "",
         measurements=dict(inspection.measurements),
         findings=[finding.as_json() for finding in inspection.findings],
     )
@@ -56,6 +60,12 @@ def keep(
     store(sample.original, f"original.{EXTENSIONS.get(inspection.container, inspection.container)}", recording)
     store(sample.prepared, "prepared.wav", ContentFile(inspection.prepared))
     sample.save()
+    keep_consent(voice, sample, consent)
+    return sample
+
+
+def keep_consent(voice: VoiceClone, sample: VoiceSample | None, consent: Consent) -> None:
+    assert voice.owner is not None, "a stock voice is nobody's recording"
     VoiceConsent.objects.create(
         user=voice.owner,
         voice=voice,
@@ -67,4 +77,3 @@ def keep(
         address=consent.address,
         user_agent=consent.user_agent,
     )
-    return sample

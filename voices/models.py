@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from voices.durable import DurableQuerySet, DurableRow, EventRow, QueueHeartbeat
@@ -83,9 +84,14 @@ class ProviderAccount(models.Model):
 
 
 class VoiceQuerySet(DurableQuerySet["VoiceClone"]):
-    def visible_to(self, user: Owner) -> VoiceQuerySet:
-        """A person's own voices; one that has been deleted is gone for them too."""
+    def owned_by(self, user: Owner) -> VoiceQuerySet:
+        """A person's own voices, to change and delete; one that has been deleted is gone for them too."""
         return self.filter(owner=user).exclude(state=VoiceClone.State.DELETED)
+
+    def visible_to(self, user: Owner) -> VoiceQuerySet:
+        """What a person may look at and speak with: their own, and the stock voices that the operator offers."""
+        offered = Q(kind=VoiceClone.Kind.STOCK, state=VoiceClone.State.SUCCESS, account__is_open=True)
+        return self.filter(Q(owner=user) | offered).exclude(state=VoiceClone.State.DELETED)
 
 
 class VoiceClone(DurableRow):
@@ -101,11 +107,23 @@ class VoiceClone(DurableRow):
         DELETING = "Deleting", _("Being deleted")
         DELETED = "Deleted", _("Deleted")
 
+    class Kind(models.TextChoices):
+        CLONED = "cloned", _("cloned")
+        IMPORTED = "imported", _("imported")
+        STOCK = "stock", _("stock voice")
+
     IN_PROGRESS = (State.INIT, State.TRAINING, State.UNKNOWN, State.DELETING)
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="voices", verbose_name=_("owner")
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="voices",
+        verbose_name=_("owner"),
+        null=True,
+        blank=True,
+        help_text=_("Empty for a stock voice: it belongs to everybody."),
     )
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.CLONED)
     account = models.ForeignKey(
         ProviderAccount, on_delete=models.PROTECT, related_name="voices", verbose_name=_("provider account")
     )
@@ -115,6 +133,7 @@ class VoiceClone(DurableRow):
     provider_state = models.CharField(_("provider's state"), max_length=60, blank=True)
     demo_url = models.URLField(_("provider's demo"), max_length=1000, blank=True)
     name = models.CharField(_("name"), max_length=60)
+    remote_name = models.CharField(_("name at the provider"), max_length=60, blank=True, editable=False)
     language = models.CharField(_("language of the sample"), max_length=20)
     model = models.CharField(_("model"), max_length=60)
     options = models.JSONField(_("enrollment options"), default=dict, blank=True)
@@ -146,7 +165,11 @@ class VoiceClone(DurableRow):
                 fields=["account", "remote_id"],
                 name="one_row_per_remote_voice",
                 condition=~models.Q(remote_id="") & ~models.Q(state="Deleted"),
-            )
+            ),
+            models.CheckConstraint(
+                name="only_stock_voices_have_no_owner",
+                condition=models.Q(owner__isnull=False) | models.Q(kind="stock"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -155,6 +178,10 @@ class VoiceClone(DurableRow):
     @property
     def traits(self) -> Traits:
         return registry.traits(self.provider)
+
+    @property
+    def is_stock(self) -> bool:
+        return self.kind == self.Kind.STOCK
 
     @property
     def is_ready(self) -> bool:
@@ -199,6 +226,8 @@ class VoiceSample(models.Model):
     seconds = models.FloatField(_("seconds"))
     sample_rate = models.PositiveIntegerField(_("sample rate, Hz"))
     channels = models.PositiveSmallIntegerField(_("channels"))
+    reading_id = models.CharField(_("text read aloud, id"), max_length=40, blank=True)
+    reading_text = models.TextField(_("text read aloud"), blank=True)
     measurements = models.JSONField(_("measurements"), default=dict)
     findings = models.JSONField(_("findings"), default=list)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -226,7 +255,13 @@ class VoiceConsent(models.Model):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="voice_consents")
     voice = models.ForeignKey(VoiceClone, on_delete=models.PROTECT, related_name="consents")
-    sample = models.ForeignKey(VoiceSample, on_delete=models.PROTECT, related_name="consents")
+    sample = models.ForeignKey(
+        VoiceSample,
+        on_delete=models.PROTECT,
+        related_name="consents",
+        null=True,
+        help_text=_("Empty for a voice that was trained elsewhere."),
+    )
     statement = models.TextField(_("statement as shown"))
     version = models.CharField(_("version"), max_length=20)
     language = models.CharField(_("language"), max_length=10)

@@ -33,6 +33,12 @@ NOW: Mapping[str, Sentence] = {
 HAPPENED: Mapping[str, Sentence] = {
     "created": _("The recording was checked and kept."),
     "renamed": _("The voice was renamed."),
+    "import_requested": _("You asked for it to be taken over from the provider."),
+    "place_made": _("The provider made a place for the voice."),
+    "place_reused": _("A place that was left over at the provider is used for the voice."),
+    "not_handed_over": _("The recording had not arrived at the provider; it is handed over again."),
+    "rename_failed": _("The provider did not take the new name."),
+    "kept_by_provider": _("The voice is gone from here; the provider keeps its own copy."),
     "training_started": _("The provider took the recording and began to train."),
     "ready": _("The voice was ready."),
     "trying_again": _("The provider did not take it; we try again."),

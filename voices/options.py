@@ -22,10 +22,12 @@ TRUE, FALSE = {"true", "1", "on", "yes"}, {"false", "0", "off", "no"}
 
 
 def valid_model(traits: Traits, slug: str) -> VoiceModel:
+    """A model that a voice can be trained with. Raises InvalidInput."""
+    trained = {model.slug: model for model in traits.models if not model.stock_only}
     try:
-        return traits.model(slug)
+        return trained[slug]
     except KeyError:
-        offered = ", ".join(model.slug for model in traits.models)
+        offered = ", ".join(trained)
         sentence = format_lazy(_("There is no such model. Choose one of: {offered}."), offered=offered)
         raise InvalidInput(fields={"model": [sentence]}) from None
 

@@ -13,7 +13,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from voices import failures
+from voices import book, failures
 from voices.durable import DurableRow
 from voices.errors import InvalidInput
 from voices.models import VoiceClone, VoiceEvent, VoiceSample, provider_choices
@@ -76,6 +76,13 @@ class ParametersField(serializers.JSONField):
 # --- what is sent to us ----------------------------------------------------------------------------------------------
 
 
+class ProviderField(serializers.ChoiceField):
+    """One of those that are registered when it is asked."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=provider_choices(), **kwargs)
+
+
 class NewVoiceSerializer(StrictSerializer):
     name = serializers.CharField(help_text="What you call the voice; 1 to 60 characters.")
     sample = serializers.FileField(
@@ -86,9 +93,7 @@ class NewVoiceSerializer(StrictSerializer):
         default=False,
         help_text="true: you accept the statement in `GET /providers`. Without it no recording is taken.",
     )
-    provider = serializers.ChoiceField(
-        choices=provider_choices(), required=False, help_text="Default: the first provider with an open account."
-    )
+    provider = ProviderField(required=False, help_text="Default: the first provider with an open account.")
     model = serializers.CharField(
         required=False, help_text="The voice is bound to it. Default: the provider's `default_model`."
     )
@@ -97,6 +102,22 @@ class NewVoiceSerializer(StrictSerializer):
     )
     parameters = ParametersField(
         required=False, help_text="A JSON object with the model's enrollment parameters by name."
+    )
+
+
+class ImportSerializer(StrictSerializer):
+    name = serializers.CharField(help_text="What you call the voice; 1 to 60 characters.")
+    provider = ProviderField(help_text="Where it was trained.")
+    remote_id = serializers.CharField(help_text="Its id there.")
+    model = serializers.CharField(
+        required=False, help_text="The model it was trained with. Default: the provider's `default_model`."
+    )
+    language = serializers.CharField(
+        required=False, help_text="Of the recording. Default: the first of the model's `languages`."
+    )
+    consent = serializers.BooleanField(
+        default=False,
+        help_text="true: you accept the statement in `GET /providers`. Without it no voice is taken over.",
     )
 
 
@@ -113,7 +134,7 @@ class RetrainSerializer(StrictSerializer):
 
 class VoiceFilterSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=VoiceClone.State.choices, required=False)
-    provider = serializers.ChoiceField(choices=provider_choices(), required=False)
+    provider = ProviderField(required=False)
     q = serializers.CharField(required=False, allow_blank=True, help_text="Part of the name.")
 
 
@@ -128,9 +149,14 @@ class KeptErrorSerializer(serializers.Serializer[DurableRow]):
     action = serializers.CharField(source="error_action", help_text="Who must act: user, operator, provider or nobody.")
     provider_code = serializers.CharField(source="error_provider_code")
     provider_request_id = serializers.CharField()
+    help_url = serializers.SerializerMethodField(help_text="Explains the provider's code; empty without one.")
 
     def get_message(self, row: DurableRow) -> str:
         return failures.shown(row.error_sentence)
+
+    def get_help_url(self, row: DurableRow) -> str:
+        code = row.error_provider_code
+        return f"{settings.PUBLIC_BASE_URL}{book.help_url(code, book.entry_of(row))}" if code else ""
 
 
 @extend_schema_field({"oneOf": [{"$ref": "#/components/schemas/KeptError"}, {"type": "null"}]})

@@ -13,13 +13,15 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from voices import failures, intake, options, quota, samples
+from voices import failures, intake, options, quota, reading, samples
 from voices.advancing import ADVANCE
 from voices.consent import Consent
 from voices.durable import move, wake
 from voices.errors import ConsentMissing, InvalidInput, NotSupported, WrongState
 from voices.models import Owner, VoiceClone, VoiceEvent, new_tag
+from voices.names import valid_name
 from voices.providers import registry
+from voices.providers.base import Traits
 
 State = VoiceClone.State
 
@@ -37,18 +39,18 @@ def create_voice(
     filename: str,
     consent: Consent,
     enrollment: Mapping[str, Any] | None = None,
+    reading_id: str = "",
 ) -> VoiceClone:
     """Take in a recording and promise a voice. Nothing is kept when this raises.
 
     Raises InvalidInput (SampleRefused for the recording), NoAccount or Exhausted.
     """
-    name = _valid_name(name)
-    if provider not in registry.slugs():
-        raise InvalidInput(fields={"provider": [_("There is no such provider. Choose one of those offered.")]})
-    traits = registry.traits(provider)
+    traits = _valid_provider(provider)
+    name = valid_name(name, traits)
     chosen = options.valid_model(traits, model)
     options.valid_language(chosen, language)
     settings = options.validated(traits.enrollment_parameters(model), enrollment or {})
+    reading_text = reading.chosen(provider, reading_id)
     inspection = samples.inspect(recording, rules=traits.sample, filename=filename)
     samples.refuse(inspection)
     with intake.kept_only_on_success() as kept, transaction.atomic():
@@ -65,17 +67,22 @@ def create_voice(
             due_at=timezone.now(),
             deadline=timezone.now() + timedelta(seconds=traits.training_deadline_seconds),
         )
-        intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept)
+        intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept, reading=reading_text)
         VoiceEvent.objects.create(row=voice, kind="created", to_state=State.INIT)
         wake(ADVANCE, voice.pk)
     return voice
 
 
 def rename(voice: VoiceClone, *, name: str) -> None:
-    """Our own name for the voice; the provider's id does not change. Raises InvalidInput, WrongState."""
-    name = _valid_name(name)
+    """A new name, told to the provider too where it keeps one. Never trains. Raises InvalidInput, WrongState."""
+    name = valid_name(name, voice.traits)
     event = VoiceEvent(row=voice, kind="renamed", detail={"from": voice.name, "to": name})
-    _moved_or_raise(voice, states=set(State.values) - {State.DELETING, State.DELETED}, event=event, name=name)
+    changed: dict[str, Any] = {"name": name}
+    if voice.traits.can_rename and voice.remote_id and voice.state in (State.SUCCESS, State.FAILED):
+        changed["due_at"] = timezone.now()
+    _moved_or_raise(voice, states=set(State.values) - {State.DELETING, State.DELETED}, event=event, **changed)
+    if "due_at" in changed:
+        wake(ADVANCE, voice.pk)
 
 
 def retrain(
@@ -84,6 +91,7 @@ def retrain(
     recording: File[bytes] | None = None,
     filename: str = "",
     consent: Consent | None = None,
+    reading_id: str = "",
 ) -> None:
     """Train the voice anew, from a new recording (which needs consent of its own) or from the one it has.
 
@@ -94,7 +102,7 @@ def retrain(
         raise WrongState(
             _("This voice is still in work. Please wait until it is ready or has failed, then train it again.")
         )
-    if voice.remote_id and not traits.can_retrain:
+    if voice.state == State.SUCCESS and not traits.can_retrain:
         raise NotSupported(_("This provider cannot train an existing voice again. Please make a new voice instead."))
     if recording is None:
         if voice.sample is None or voice.sample.erased_at:
@@ -106,11 +114,49 @@ def retrain(
         return
     if consent is None:
         raise ConsentMissing
+    reading_text = reading.chosen(voice.provider, reading_id)
     inspection = samples.inspect(recording, rules=traits.sample, filename=filename)
     samples.refuse(inspection)
     with intake.kept_only_on_success() as kept, transaction.atomic():
-        intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept)
+        intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept, reading=reading_text)
         _start_over(voice)
+
+
+def import_voice(
+    owner: Owner, *, name: str, provider: str, model: str, language: str, remote_id: str, consent: Consent
+) -> VoiceClone:
+    """Take over a voice that was trained elsewhere in one of our accounts. It is believed once the provider confirms it.
+
+    Raises InvalidInput, NoAccount, Exhausted, or WrongState when somebody here has it already.
+    """
+    traits = _valid_provider(provider)
+    name = valid_name(name, traits)
+    options.valid_language(options.valid_model(traits, model), language)
+    remote_id = remote_id.strip()
+    if not remote_id or len(remote_id) > 200 or not remote_id.isascii() or not remote_id.isprintable():
+        raise InvalidInput(fields={"remote_id": [_("Please give the voice's id exactly as the provider shows it.")]})
+    with transaction.atomic():
+        account = quota.hold_slot(provider)
+        taken = VoiceClone.objects.filter(account__provider=provider, remote_id=remote_id).exclude(state=State.DELETED)
+        if taken.exists():
+            raise WrongState(_("This voice is already in use here. Ask whoever has it, or the operator of this site."))
+        voice = VoiceClone.objects.create(
+            owner=owner,
+            account=account,
+            provider=provider,
+            kind=VoiceClone.Kind.IMPORTED,
+            name=name,
+            language=language,
+            model=model,
+            remote_id=remote_id,
+            holds_slot=True,
+            due_at=timezone.now(),
+            deadline=timezone.now() + timedelta(seconds=traits.training_deadline_seconds),
+        )
+        intake.keep_consent(voice, None, consent)
+        VoiceEvent.objects.create(row=voice, kind="import_requested", to_state=State.INIT)
+        wake(ADVANCE, voice.pk)
+    return voice
 
 
 def request_delete(voice: VoiceClone) -> None:
@@ -155,13 +201,12 @@ def poll_now(voice: VoiceClone) -> None:
 
 
 def _start_over(voice: VoiceClone) -> None:
-    """Back to Init; a voice without an id at the provider takes a place and a tag of its own, being a new intent."""
+    """Back to Init. What cannot be trained in place is made anew: another intent, with a tag of its own."""
     changed: dict[str, Any] = {}
-    if not voice.remote_id:
-        changed["tag"] = new_tag()
+    if not voice.remote_id or not voice.traits.can_retrain:
+        changed |= {"remote_id": "", "tag": new_tag()}
         if not voice.holds_slot:
-            changed["account"] = quota.hold_slot(voice.provider)
-            changed["holds_slot"] = True
+            changed |= {"account": quota.hold_slot(voice.provider), "holds_slot": True}
     _moved_or_raise(
         voice,
         states={State.SUCCESS, State.FAILED, State.EXPIRED},
@@ -184,11 +229,7 @@ def _moved_or_raise(voice: VoiceClone, *, states: set[str], event: VoiceEvent, *
         raise WrongState(_("This voice has changed meanwhile. Please look at it again before going on."))
 
 
-def _valid_name(name: str) -> str:
-    name = " ".join(name.split())
-    longest = VoiceClone._meta.get_field("name").max_length
-    if not name:
-        raise InvalidInput(fields={"name": [_("Please give the voice a name.")]})
-    if longest is not None and len(name) > longest:
-        raise InvalidInput(fields={"name": [_("Please choose a shorter name: 60 characters at most.")]})
-    return name
+def _valid_provider(provider: str) -> Traits:
+    if provider not in registry.slugs():
+        raise InvalidInput(fields={"provider": [_("There is no such provider. Choose one of those offered.")]})
+    return registry.traits(provider)

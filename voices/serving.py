@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Protocol
 
 from django.core.files.storage import Storage
-from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -27,13 +26,23 @@ class Span:
         return self.last - self.first + 1
 
 
+class Stored(Protocol):
+    """A file in a storage, such as a FieldFile."""
+
+    @property
+    def storage(self) -> Storage: ...
+
+    @property
+    def name(self) -> str | None: ...
+
+
 class NotSatisfiable(Exception):
     """The range lies beyond the end of the file."""
 
 
 def serve(
     request: HttpRequest,
-    stored: FieldFile,
+    stored: Stored,
     content_type: str,
     *,
     filename: str = "",

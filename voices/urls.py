@@ -5,6 +5,7 @@ from voices import views
 urlpatterns = [
     path("", views.voices, name="voices"),
     path("new/", views.voice_new, name="voice_new"),
+    path("import/", views.voice_import, name="voice_import"),
     path("<uuid:pk>/", views.voice, name="voice"),
     path("<uuid:pk>/state/", views.voice_state, name="voice_state"),
     path("<uuid:pk>/rename/", views.voice_rename, name="voice_rename"),

@@ -18,7 +18,7 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 from voices import services
 from voices.callers import consent_from
 from voices.engines import engines
-from voices.forms import NewVoiceForm, RecordingForm, RenameForm
+from voices.forms import ImportForm, NewVoiceForm, RecordingForm, RenameForm
 from voices.models import VoiceClone, VoiceConsent
 from voices.paging import page_of
 from voices.refusing import shown_in
@@ -63,9 +63,24 @@ def voice_new(request: HttpRequest) -> HttpResponseBase:
 
 @never_cache
 @login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def voice_import(request: HttpRequest) -> HttpResponseBase:
+    """A voice that was trained elsewhere. It is believed once the provider confirms it."""
+    offered = engines()
+    form = ImportForm(offered, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        with shown_in(form, names={"provider": "engine", "model": "engine"}):
+            consent = consent_from(request, ticked=form.cleaned_data["consent"], channel=VoiceConsent.Channel.PAGE)
+            voice = services.import_voice(request.user, consent=consent, **form.order())
+            return redirect("voice", voice.pk)
+    return render(request, "voices/import.html", {"form": form, "engines": offered}, status=422 if form.errors else 200)
+
+
+@never_cache
+@login_required
 @require_safe
 def voice(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    return _shown(request, _mine(request, pk), "voices/detail.html", rename_form=None, recording_form=None)
+    return _shown(request, _visible(request, pk), "voices/detail.html", rename_form=None, recording_form=None)
 
 
 @never_cache
@@ -73,7 +88,7 @@ def voice(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_safe
 def voice_state(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """What the page asks for every other second while there is something to wait for. `seen`: what it shows already."""
-    found = _mine(request, pk)
+    found = _visible(request, pk)
     services.look_at(found)
     events = list(found.events.all())
     if request.GET.get("seen") == _mark(found, len(events)):
@@ -134,8 +149,14 @@ def voice_sample(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     return serve(request, sample.original, sample.content_type, filename=sample.filename)
 
 
-def _mine(request: HttpRequest, pk: uuid.UUID) -> VoiceClone:
+def _visible(request: HttpRequest, pk: uuid.UUID) -> VoiceClone:
+    """To look at: a voice of one's own, or one that everybody may speak with."""
     return get_object_or_404(VoiceClone.objects.visible_to(request.user).select_related("account"), pk=pk)
+
+
+def _mine(request: HttpRequest, pk: uuid.UUID) -> VoiceClone:
+    """To change or to hear the recording of."""
+    return get_object_or_404(VoiceClone.objects.owned_by(request.user).select_related("account"), pk=pk)
 
 
 def _by_htmx(request: HttpRequest) -> bool:
@@ -169,6 +190,7 @@ def _shown(
         "sample": found.sample,
         "rename_form": rename_form or RenameForm(initial={"name": found.name}),
         "recording_form": recording_form or RecordingForm(),
+        "may_change": not found.is_stock,
         "may_retrain": _may_retrain(found),
         "rules": found.traits.sample,
         "most_bytes": settings.MAX_SAMPLE_BYTES,
@@ -178,4 +200,4 @@ def _shown(
 
 def _may_retrain(found: VoiceClone) -> bool:
     ended = not found.in_progress and found.state != VoiceClone.State.DELETED
-    return ended and (found.traits.can_retrain or not found.remote_id)
+    return ended and not found.is_stock and (found.traits.can_retrain or not found.remote_id)

@@ -253,7 +253,7 @@ class CloningContract:
         self, stage: Stage, sandbox: Sandbox, samples: SampleServer
     ) -> None:
         voice = stage.cloning().create(stage.order(samples))
-        retrain = partial(stage.cloning().replace_sample, voice.remote_id, stage.order(samples, sample=recording(MAN)))
+        retrain = partial(stage.cloning().train, voice.remote_id, stage.order(samples, sample=recording(MAN)))
         if self._cannot(stage.traits.can_retrain, retrain, stage):
             return
         assert retrain().remote_id == voice.remote_id
@@ -480,7 +480,7 @@ class SpeechContract:
         for _ in range(2):
             self.spoken(stage, voice)
             self.spoken(stage, others, account=stage.other_account)
-        reused = stage.speech().connection().reuse_seconds > 0
+        reused = stage.speech().connection(self.request(stage, voice)).reuse_seconds > 0
         assert len(sandbox.ledger.calls(stage.handshake, stage.ledger_account)) == (1 if reused else 2)
         assert len(sandbox.ledger.calls(stage.handshake)) == (2 if reused else 4)
 

@@ -58,6 +58,10 @@ class Peer:
 
     def handshake(self, *, headers: str = "") -> HttpRequest:
         request = self.read_request()
+        self.upgrade(request, headers=headers)
+        return request
+
+    def upgrade(self, request: HttpRequest, *, headers: str = "") -> None:
         accept = base64.b64encode(hashlib.sha1(request.headers["sec-websocket-key"].encode() + _GUID).digest())  # noqa: S324
         self.send(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -66,7 +70,6 @@ class Peer:
             + accept
             + b"\r\n\r\n"
         )
-        return request
 
     def read_frame(self) -> tuple[int, bytes]:
         first, second = self._exactly(2)

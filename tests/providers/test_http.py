@@ -18,9 +18,10 @@ from voices.providers.errors import (
     ProviderError,
     ProviderTrouble,
     RateLimited,
+    Refused,
     Unreachable,
 )
-from voices.providers.http import Answer, HttpClient, translated
+from voices.providers.http import Answer, Content, HttpClient, multipart, translated
 
 KEY = "sk-very-secret-1"
 
@@ -323,6 +324,69 @@ def test_a_header_that_cannot_be_sent_is_a_mistake_of_the_set_up_and_not_quoted(
     assert "sk-1" not in str(caught.value)
 
 
+# --- bodies to the byte ---
+
+
+def test_it_sends_content_as_it_is_with_its_own_kind() -> None:
+    seen = []
+
+    def script(peer: Peer) -> None:
+        seen.append(peer.read_request())
+        peer.answer(200, "{}")
+
+    data = b'{"name":"\xe5\xb0\x8f\xe6\x98\x8e"}\r\n\x00'
+    with Loopback(script) as server:
+        content = Content(data, "application/json")
+        client(server.http).call("POST", "", effect=True, headers={"X-Sign": "abc"}, content=content)
+    assert seen[0].line == "POST / HTTP/1.1"
+    assert seen[0].body == data
+    assert (seen[0].headers["content-type"], seen[0].headers["x-sign"]) == ("application/json", "abc")
+
+
+def test_content_that_has_begun_to_leave_leaves_the_outcome_unknown() -> None:
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.reset()
+
+    with Loopback(script) as server, pytest.raises(OutcomeUnknown):
+        client(server.http).call("POST", "/x", effect=True, headers={}, content=Content(b"order", "text/plain"))
+
+
+def test_a_form_has_its_file_first_and_then_its_fields() -> None:
+    form = multipart(
+        {"taskId": "7", "name": "小明"},
+        name="file",
+        filename="a.wav",
+        data=b"\r\n--b--",
+        kind="audio/wav",
+        boundary="b",
+    )
+    assert form.kind == "multipart/form-data; boundary=b"
+    assert form.data.split(b"\r\n") == [
+        b"--b",
+        b'Content-Disposition: form-data; name="file"; filename="a.wav"',
+        b"Content-Type: audio/wav",
+        b"",
+        b"",
+        b"--b--",
+        b"--b",
+        b'Content-Disposition: form-data; name="taskId"',
+        b"",
+        b"7",
+        b"--b",
+        b'Content-Disposition: form-data; name="name"',
+        b"",
+        "小明".encode(),
+        b"--b--",
+        b"",
+    ]
+
+
+def test_every_form_has_a_boundary_of_its_own() -> None:
+    one, two = (multipart({}, name="file", filename="a.wav", data=b"", kind="audio/wav").kind for _ in range(2))
+    assert one != two
+
+
 # --- nothing unmapped ---
 
 
@@ -357,3 +421,52 @@ def test_closing_the_connections_closes_them() -> None:
         http.close_connections()
         ask(client(server.http))
         assert server.connections == 2
+
+
+# --- files behind links --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("link", "allowed"),
+    [
+        ("http://127.0.0.1:{port}/a.wav", True),
+        ("http://127.0.0.1.example.com:{port}/a.wav", False),
+        ("http://localhost:{port}/a.wav", False),
+        ("http://127.0.0.1@localhost:{port}/a.wav", False),
+        ("https://evil127.0.0.1:{port}/a.wav", False),
+        ("ftp://127.0.0.1:{port}/a.wav", False),
+        ("//127.0.0.1:{port}/a.wav", False),
+        ("http://[::1/a.wav", False),
+        ("", False),
+    ],
+)
+def test_it_downloads_from_allowed_hosts_only(link: str, allowed: bool) -> None:
+    def script(peer: Peer) -> None:
+        request = peer.read_request()
+        assert "authorization" not in request.headers
+        peer.answer(200, b"sound")
+
+    with Loopback(script) as server:
+        address = link.replace("{port}", str(server.port))
+        if allowed:
+            assert client(server.http).download(address, hosts=["127.0.0.1"], max_bytes=5) == b"sound"
+        else:
+            with pytest.raises(Refused):
+                client(server.http).download(address, hosts=["127.0.0.1"], max_bytes=5)
+            assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [(404, b"", Refused), (302, b"", Refused), (503, b"", ProviderTrouble), (200, b"123456", ProviderTrouble)],
+)
+def test_a_link_that_does_not_work_is_told(status: int, body: bytes, kind: type[ProviderError]) -> None:
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.answer(status, body)
+
+    with Loopback(script) as server:
+        with pytest.raises(kind) as caught:
+            client(server.http).download(f"{server.http}/a.wav?signature=abc", hosts=["127.0.0.1"], max_bytes=5)
+        assert type(caught.value) is kind
+        assert "signature" not in str(caught.value)

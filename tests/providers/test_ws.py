@@ -64,8 +64,9 @@ class ParrotSpeech:
     frame_timeout: float = 5.0
     refused: ProviderError | None = None
     asked: list[tuple[int, str]] = field(default_factory=list)
+    dates: list[str] = field(default_factory=list)
 
-    def connection(self) -> SpeechConnection:
+    def connection(self, request: SpeechRequest) -> SpeechConnection:
         return SpeechConnection(
             account_key=self.account_key,
             provider="parrot",
@@ -79,8 +80,9 @@ class ParrotSpeech:
     def session(self, request: SpeechRequest) -> Parrot:
         return Parrot(request.text)
 
-    def handshake_refused(self, status: int, body: str) -> ProviderError | None:
+    def handshake_refused(self, status: int, body: str, *, date: str = "") -> ProviderError | None:
         self.asked.append((status, body))
+        self.dates.append(date)
         return self.refused
 
 
@@ -398,7 +400,7 @@ def test_closing_the_generator_closes_the_socket(pool: ConnectionPool) -> None:
         spoken.close()
         assert gone.wait(5)
         assert goodbyes == [CLOSE]
-        assert pool.borrow(ParrotSpeech(server.ws).connection()) is None
+        assert pool.borrow(ParrotSpeech(server.ws).connection(REQUEST)) is None
 
 
 # --- between tasks ---
@@ -474,10 +476,10 @@ def test_it_keeps_no_more_idle_connections_than_it_may() -> None:
             next(spoken)
         for spoken in at_once:
             list(spoken)
-        kept = pool.borrow(ParrotSpeech(server.ws).connection())
+        kept = pool.borrow(ParrotSpeech(server.ws).connection(REQUEST))
         assert kept is not None
         kept.close()
-        assert pool.borrow(ParrotSpeech(server.ws).connection()) is None
+        assert pool.borrow(ParrotSpeech(server.ws).connection(REQUEST)) is None
 
 
 def test_a_failed_task_takes_its_connection_with_it(pool: ConnectionPool) -> None:

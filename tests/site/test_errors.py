@@ -31,6 +31,7 @@ KEYS = {
     "provider",
     "provider_code",
     "provider_request_id",
+    "help_url",
     "request_id",
     "retryable",
 }
@@ -61,6 +62,7 @@ def test_it_gives_every_provider_error_a_status_a_sentence_and_its_evidence(
     assert body["code"] == error.code
     assert body["message"].endswith(".")
     assert (body["provider"], body["provider_code"], body["provider_request_id"]) == ("acme", "Acme.Code", "r-77")
+    assert body["help_url"].endswith("/help/errors/?q=Acme.Code")
     assert body["retryable"] is error.retryable
     assert body["action"] in {"user", "operator", "provider"}
     assert body["request_id"] == answer["X-Request-Id"]

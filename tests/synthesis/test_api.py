@@ -131,6 +131,7 @@ def test_it_puts_the_first_audio_on_the_wire_before_the_last_frame(
     transactional_db: None, ready_voice: VoiceClone, live_server: LiveServer, sandbox: Sandbox
 ) -> None:
     sandbox.configure(speed=4)
+    assert ready_voice.owner is not None
     headers = {"Authorization": f"Bearer {token_of(ready_voice.owner)}", "Content-Type": "application/json"}
     host = live_server.url.removeprefix("http://")
     connection = http.client.HTTPConnection(host, timeout=20)

@@ -35,6 +35,7 @@ def test_it_keeps_the_consent_as_evidence(ready_voice: VoiceClone) -> None:
     services.request_delete(ready_voice)
     drain()
     consent = VoiceConsent.objects.get(voice=ready_voice)
+    assert consent.sample is not None
     assert consent.sample.erased_at is not None
 
 

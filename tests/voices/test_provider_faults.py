@@ -24,7 +24,7 @@ ANSWERS: list[dict[str, Any]] = [
     {"how": "html", "status": 403},
     {"how": "html", "status": 429},
     {"how": "html", "status": 502},
-    {"how": "error", "status": 400, "code": "Brand.New", "message": "\x00 \ud83d <script>alert(1)</script>"},
+    {"how": "error", "status": 400, "code": "Brand.New", "message": "\x00 <script>alert(1)</script>"},
     {"how": "error", "status": 401, "code": "InvalidApiKey"},
     {"how": "error", "status": 429, "code": "Throttling.RateQuota"},
     {"how": "error", "status": 500, "code": "InternalError"},

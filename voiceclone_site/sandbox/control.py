@@ -11,7 +11,9 @@ from aiohttp import web
 from . import ledger
 from .aliyun import voices
 from .faults import UnknownFaultError, parse
+from .iflytek import tasks
 from .options import CHANGEABLE
+from .qiniu import clones
 from .state import STATE
 
 
@@ -33,13 +35,16 @@ def install(app: web.Application) -> None:
 
 
 async def _health(request: web.Request) -> web.Response:
-    count = request.app[STATE].connection.execute("SELECT COUNT(*) FROM aliyun_voices").fetchone()[0]
-    return web.json_response({"status": "ok", "voices": count, "faults": len(request.app[STATE].faults.list())})
+    state = request.app[STATE]
+    count = len(voices.everyone(state)) + len(clones.everyone(state)) + len(tasks.everyone(state))
+    return web.json_response({"status": "ok", "voices": count, "faults": len(state.faults.list())})
 
 
 def _shown_options(request: web.Request) -> dict[str, Any]:
     options = request.app[STATE].options
-    return {name: getattr(options, name) for name in CHANGEABLE}
+    shown = {name: getattr(options, name) for name in CHANGEABLE}
+    iflytek = {name: value for name, value in dataclasses.asdict(options.iflytek).items() if name != "accounts"}
+    return {**shown, "iflytek": iflytek}
 
 
 async def _options(request: web.Request) -> web.Response:
@@ -51,6 +56,14 @@ async def _change_options(request: web.Request) -> web.Response:
     if strange := set(asked) - set(CHANGEABLE):
         return _bad(f"Cannot change {', '.join(sorted(strange))}; only {', '.join(CHANGEABLE)}.")
     state = request.app[STATE]
+    if "iflytek" in asked:
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in asked["iflytek"].items()
+        }
+        try:
+            asked["iflytek"] = dataclasses.replace(state.options.iflytek, **given)
+        except TypeError as error:
+            return _bad(f"No such iFlytek option: {error}. GET /_sandbox/options lists them.")
     state.options = dataclasses.replace(state.options, **asked)
     return web.json_response(_shown_options(request))
 
@@ -77,6 +90,8 @@ async def _forget_voices(request: web.Request) -> web.Response:
     state = request.app[STATE]
     for voice in voices.everyone(state):
         voices.delete(state, voice)
+    clones.forget(state)
+    tasks.forget(state)
     return web.json_response([])
 
 

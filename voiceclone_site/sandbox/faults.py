@@ -14,6 +14,10 @@ How = Literal[
     "html",
     "half_json",
     "undeployed",
+    "unknown_state",
+    "string_code",
+    "no_data",
+    "contradiction",
     "no_task_started",
     "close",
     "wrong_task_id",
@@ -21,6 +25,13 @@ How = Literal[
     "stall",
     "duplicate_sentence",
     "missing_sentence",
+    "mismatch",
+    "cut_body",
+    "bad_base64",
+    "huge",
+    "no_sid",
+    "flat_error",
+    "extra_fields",
 ]
 At = Literal["start", "before", "after"]
 
@@ -32,6 +43,23 @@ OPERATIONS = (
     "delete_voice",
     "handshake",
     "synthesis",
+    "create_clone",
+    "train_clone",
+    "rename_clone",
+    "get_clone",
+    "list_clones",
+    "delete_clone",
+    "get_quota",
+    "ifly:token",
+    "ifly:traintext",
+    "ifly:task/add",
+    "ifly:audio/add",
+    "ifly:submit",
+    "ifly:submitWithAudio",
+    "ifly:result",
+    "ifly:handshake",
+    "ifly:clone",
+    "ifly:tts",
 )
 
 
@@ -52,6 +80,8 @@ class Fault:
     status: int = 500
     code: str = "InternalError"
     message: str = "An internal error has occured, please try again later or contact service support."
+    frame: int = 1
+    """For iFlytek's syntheses and `at` "after": how many audio frames go out first."""
     seconds: float = 0.0
     """Of a delay, between drips, or of a stall (0: for ever)."""
     id: int = 0

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from .iflytek_options import IflytekOptions
+
 DEFAULT_PORT = 8100
 
 ALIYUN_KEYS: Mapping[str, str] = {
@@ -15,6 +17,11 @@ ALIYUN_KEYS: Mapping[str, str] = {
 }
 """API key -> main account. Fixed, printed by `manage.py sandbox`, worth nothing anywhere else."""
 
+QINIU_KEYS: Mapping[str, str] = {
+    "qiniu-sandbox-1": "qiniu-1",
+    "qiniu-sandbox-2": "qiniu-2",
+}
+
 
 @dataclass(frozen=True)
 class Options:
@@ -22,7 +29,7 @@ class Options:
     port: int = DEFAULT_PORT
     """0 takes a free one."""
     train_seconds: float = 4.0
-    """From create_voice to OK. With 0 a voice is OK when create_voice answers."""
+    """From create_voice to OK, from train_clone to Success. With 0 a voice is ready when the call answers."""
     first_audio_seconds: float = 0.2
     """From the first complete sentence to its first audio; 0 is as fast as possible."""
     speed: float = 6.0
@@ -44,6 +51,16 @@ class Options:
     accept_data_uri: bool = False
     """Whether `url` may be a Base64 data URI (vendor's guide of October 2026 only)."""
     aliyun_keys: Mapping[str, str] = field(default_factory=lambda: dict(ALIYUN_KEYS))
+    qiniu_dialect: Literal["current", "legacy"] = "current"
+    """Which revision of the page: with `tier` and `language` (since 2026-05-22), or with `model_id`."""
+    qiniu_transport: Literal["body", "mirror"] = "body"
+    """Whether an error's code stands in the body alone (HTTP 200), or is the HTTP status as well."""
+    qiniu_unfetched: Literal["failed", "refused"] = "failed"
+    """What becomes of a training whose recording cannot be fetched: state Failed, or code 400 at once."""
+    qiniu_paid_trainings: int = 10
+    """Of each account, for places of tier pro."""
+    qiniu_keys: Mapping[str, str] = field(default_factory=lambda: dict(QINIU_KEYS))
+    iflytek: IflytekOptions = field(default_factory=IflytekOptions)
 
 
 CHANGEABLE = (
@@ -58,6 +75,11 @@ CHANGEABLE = (
     "fetch_seconds",
     "profile",
     "accept_data_uri",
+    "qiniu_dialect",
+    "qiniu_transport",
+    "qiniu_unfetched",
+    "qiniu_paid_trainings",
+    "iflytek",
 )
 """Options that can be changed while the sandbox runs."""
 

@@ -68,6 +68,31 @@ class Sandbox:
         return f"ws://127.0.0.1:{self.port}/api-ws/v1/inference"
 
     @property
+    def qiniu_http(self) -> str:
+        """What QINIU_BASE_URL has to be."""
+        return self.origin
+
+    @property
+    def iflytek_token(self) -> str:
+        """What IFLY_TOKEN_URL has to be."""
+        return f"{self.origin}/aiauth/v1/token"
+
+    @property
+    def iflytek_train(self) -> str:
+        """What IFLY_TRAIN_URL has to be."""
+        return f"{self.origin}/voice_train"
+
+    @property
+    def iflytek_clone(self) -> str:
+        """What IFLY_CLONE_URL has to be."""
+        return f"ws://127.0.0.1:{self.port}/v1/private/voice_clone"
+
+    @property
+    def iflytek_tts(self) -> str:
+        """What IFLY_TTS_URL has to be."""
+        return f"ws://127.0.0.1:{self.port}/v1/private/mcd9m97e6"
+
+    @property
     def ledger(self) -> RemoteLedger:
         return RemoteLedger(self)
 
@@ -84,10 +109,11 @@ class Sandbox:
         code: str = "InternalError",
         message: str = "An internal error has occured, please try again later or contact service support.",
         seconds: float = 0.0,
+        frame: int = 1,
     ) -> int:
         """Make the `nth` matching call, and `times` - 1 after it (0: every one), go wrong; the fault's id.
 
-        `operation` is an enrollment action, "handshake", "synthesis" (a whole task) or "*". See docs/sandbox.md for what
+        `operation` is one of faults.OPERATIONS ("synthesis" is a whole task), or "*". See docs/sandbox.md for what
         each `how` does and which other arguments it reads.
         """
         fault = {
@@ -101,6 +127,7 @@ class Sandbox:
             "code": code,
             "message": message,
             "seconds": seconds,
+            "frame": frame,
         }
         return int(self.ask("POST", "/faults", fault)["id"])
 
@@ -116,7 +143,31 @@ class Sandbox:
         """End a training ("OK"), reject a voice ("UNDEPLOYED"), or hold it in training for a day ("DEPLOYING")."""
         self.ask("PATCH", f"/voices/{quote(voice_id)}", {"status": status})
 
+    def qiniu_voices(self, account: str = "") -> list[dict[str, Any]]:
+        """Every place with id, account, name, language, tier, state and sha256 of its sample."""
+        found: list[dict[str, Any]] = self.ask("GET", "/qiniu/voices")
+        return [voice for voice in found if account in ("", voice["account"])]
+
+    def set_qiniu_state(self, voice_id: str, state: str) -> None:
+        """End a training ("Success", "Failed"), or hold it for a day ("Training")."""
+        self.ask("PATCH", f"/qiniu/voices/{quote(voice_id)}", {"state": state})
+
+    def remove_qiniu_voice(self, voice_id: str) -> None:
+        """As by hand in the vendor's console: gone, whatever its tier."""
+        self.ask("DELETE", f"/qiniu/voices/{quote(voice_id)}")
+
+    def iflytek_tasks(self, account: str = "") -> list[dict[str, Any]]:
+        """Every training task with task_id, account, status, res_id, failed_desc, order and sha256 of its sample."""
+        found: list[dict[str, Any]] = self.ask("GET", "/iflytek/tasks")
+        return [task for task in found if account in ("", task["account"])]
+
+    def end_iflytek_training(self, task_id: str, *, failed_desc: str = "") -> None:
+        """With success, or for a reason."""
+        status = 0 if failed_desc else 1
+        self.ask("PATCH", f"/iflytek/tasks/{task_id}", {"trainStatus": status, "failedDesc": failed_desc})
+
     def forget_voices(self) -> None:
+        """Those of every provider and account."""
         self.ask("DELETE", "/voices")
 
     def options(self) -> dict[str, Any]:
@@ -124,7 +175,10 @@ class Sandbox:
         return found
 
     def configure(self, **options: Any) -> None:
-        """Change options.CHANGEABLE while it runs, for example train_seconds=60, profile="legacy", quota=1."""
+        """Change options.CHANGEABLE while it runs, for example train_seconds=60, profile="legacy", quota=1.
+
+        `iflytek` takes the fields of iflytek_options.IflytekOptions that change: iflytek={"frames": "doc"}.
+        """
         self.ask("PATCH", "/options", options)
 
     def ask(self, method: str, path: str, body: object = None) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from yarl import URL
 
-from . import aliyun, control, store
+from . import aliyun, control, iflytek, qiniu, store
 from .fetching import is_loopback
 from .ledger import Ledger
 from .options import Options
@@ -17,8 +17,8 @@ from .state import STATE, State
 from .studio import Studio
 
 HOST = "127.0.0.1"
-# A provider is a module with NAME, install(app) and banner(origin, options): iFlytek and Qiniu join here.
-PROVIDERS = (aliyun,)
+# A provider is a module with NAME, install(app) and banner(origin, options).
+PROVIDERS = (aliyun, qiniu, iflytek)
 _LARGEST_BODY = 16 * 1024 * 1024
 _SHUTDOWN_SECONDS = 1.0
 
@@ -29,17 +29,19 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def _only_from_here(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Neither a peer that is not this machine, nor a foreign page in a browser that runs on it, reaches the sandbox."""
     peer = request.transport.get_extra_info("peername") if request.transport else None
-    named = _is_here(f"http://{request.host}") and _is_here(request.headers.get("Origin", f"http://{HOST}"))
+    named = _is_ours(f"http://{request.host}") and _is_ours(request.headers.get("Origin", f"http://{HOST}"))
     if not named or (peer and not is_loopback(peer[0])):
         return web.Response(status=403, text="The sandbox answers only on this machine: use 127.0.0.1 or localhost.\n")
     return await handler(request)
 
 
-def _is_here(address: str) -> bool:
+def _is_ours(address: str) -> bool:
+    """This machine, or a vendor's host that an official SDK asks for through HTTP_PROXY."""
     try:
-        return is_loopback(URL(address).host)
+        host = URL(address).host
     except ValueError:
         return False
+    return is_loopback(host) or host in iflytek.HOSTS
 
 
 def application(options: Options, connection: sqlite3.Connection) -> web.Application:

@@ -36,6 +36,21 @@ CREATE TABLE IF NOT EXISTS aliyun_voices (
     modified REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS aliyun_voices_account ON aliyun_voices (account, created);
+CREATE TABLE IF NOT EXISTS qiniu_voices (
+    id TEXT PRIMARY KEY,
+    account TEXT NOT NULL,
+    name TEXT NOT NULL,
+    language TEXT NOT NULL,
+    tier TEXT NOT NULL,
+    state TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    ready_at REAL NOT NULL,
+    sha256 TEXT NOT NULL,
+    demo_sha256 TEXT NOT NULL,
+    created REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS qiniu_voices_account ON qiniu_voices (account, created);
+CREATE TABLE IF NOT EXISTS qiniu_trainings_used (account TEXT PRIMARY KEY, used INTEGER NOT NULL);
 """
 
 

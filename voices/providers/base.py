@@ -1,7 +1,7 @@
 """What every provider offers, and the frozen values that cross the line.
 
-A provider is a package with `TRAITS` (what it can do), and `build(account)` (the two conversations it can hold). Above this
-floor nobody knows a provider's name: forms, pages and services read `Traits`.
+A provider is a package with `TRAITS` (what it can do), `BOOK` (what its codes mean) and `build(account)` (the conversations
+that it can hold). Above this floor nobody knows a provider's name: forms, pages and services read `Traits`.
 
 Speech is sans-IO. A `SpeechSession` says which frames to send and turns received frames into events; it never touches a
 socket, so the thread driver (`ws.py`), an asynchronous relay and a test drive the same code.
@@ -55,7 +55,8 @@ class VoiceModel:
     """An engine of the provider. A voice is bound to the one it was enrolled with.
 
     `speech` and `enrollment` name the `Traits` parameters that this engine takes; whatever is not named is not sent.
-    `price` is CNY per 10 000 counted characters.
+    `price` is CNY per 10 000 counted characters. `stock_only`: no voice can be trained with it, the provider's own speak with it.
+    `max_characters` and `max_text_bytes` (UTF-8) stand in for those of `Traits` where this engine takes other lengths.
     """
 
     slug: str
@@ -65,6 +66,9 @@ class VoiceModel:
     speech: frozenset[str]
     audio_formats: frozenset[str]
     price: float
+    stock_only: bool = False
+    max_characters: int | None = None
+    max_text_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,24 @@ class SampleRules:
 
 
 @dataclass(frozen=True, slots=True)
+class StockVoice:
+    """A voice that the provider brings along; nobody trains it. `remote_id` is what its speech service takes."""
+
+    remote_id: str
+    label: Text
+    model: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class Traits:
+    """What a provider can do, and within which limits.
+
+    `trains_in_two_steps`: a place is made first and without the recording, as `RemoteState.EMPTY`.
+    `trains_idempotently`: handing over the same recording twice costs nothing. `speech_note` says why a voice cannot speak,
+    `delete_note` what deleting does not do. A name counts its code points or its UTF-16 units, whichever are more.
+    """
+
     slug: str
     label: Text
     models: tuple[VoiceModel, ...]
@@ -108,6 +129,13 @@ class Traits:
     can_delete: bool
     can_find_by_tag: bool
     can_synthesize: bool
+    trains_in_two_steps: bool = False
+    trains_idempotently: bool = True
+    max_text_bytes: int | None = None
+    max_name_length: int = 60
+    speech_note: Text = ""
+    delete_note: Text = ""
+    stock_voices: tuple[StockVoice, ...] = ()
 
     def model(self, slug: str) -> VoiceModel:
         """Raises KeyError when the provider has no such model."""
@@ -115,6 +143,11 @@ class Traits:
             if model.slug == slug:
                 return model
         raise KeyError(slug)
+
+    def text_limits(self, model: str) -> tuple[int, int | None]:
+        """The longest text that this model speaks: counted characters, and bytes of UTF-8 where the provider counts those."""
+        engine = self.model(model)
+        return engine.max_characters or self.max_characters, engine.max_text_bytes or self.max_text_bytes
 
     def speech_parameters(self, model: str) -> tuple[Parameter, ...]:
         taken = self.model(model).speech
@@ -138,6 +171,9 @@ class Account:
 
 
 class RemoteState(StrEnum):
+    """EMPTY: a place for a voice that still waits for its recording."""
+
+    EMPTY = "empty"
     WORKING = "working"
     READY = "ready"
     FAILED = "failed"
@@ -145,10 +181,20 @@ class RemoteState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingText:
+    """A text to read aloud for the recording, where the provider compares the two. `id` is the provider's, opaque to us; of a
+    text that is one of a set, it is the set's id and its own with a dash between."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class VoiceOrder:
     """What is asked of `Cloning.create`. `tag` is our mark, `[a-z0-9]{9}`, by which the voice can be found again.
 
-    `sample_url` is fetched by the provider; `sample` reads the same bytes for providers that take an upload.
+    `sample_url` is fetched by the provider; `sample` reads the same bytes for providers that take an upload. `reading` is the
+    `ReadingText.id` that the speaker read.
     """
 
     tag: str
@@ -158,11 +204,16 @@ class VoiceOrder:
     sample_url: str = field(repr=False)
     sample: Callable[[], bytes] = field(repr=False)
     options: Mapping[str, OptionValue] = field(default_factory=dict)
+    reading: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteVoice:
-    """A voice as the provider sees it. `created` is the provider's own wording of the time, only good for sorting."""
+    """A voice as the provider sees it. `created` is the provider's own wording of the time, only good for sorting.
+
+    Where a voice has no id before it is trained, `remote_id` is its task's until then: the answer that says READY brings the
+    voice's own, under the key of the task's.
+    """
 
     remote_id: str
     state: RemoteState
@@ -181,11 +232,26 @@ class Cloning(Protocol):
     """
 
     def create(self, order: VoiceOrder) -> RemoteVoice:
-        """Takes a voice slot. Raises OutcomeUnknown when the slot may have been taken without an answer."""
+        """Take a place for a voice. EMPTY: the recording is handed over by `train`; WORKING: it already has been.
+
+        Raises OutcomeUnknown when the place may have been taken without an answer.
+        """
         ...
 
-    def replace_sample(self, remote_id: str, order: VoiceOrder) -> RemoteVoice:
-        """Train the same voice anew; keeps the id and takes no further slot."""
+    def train(self, remote_id: str, order: VoiceOrder) -> RemoteVoice:
+        """Hand over the recording for a place or a voice that exists; takes no further place."""
+        ...
+
+    def rename(self, remote_id: str, name: str) -> None:
+        """Where `Traits.can_rename`; never trains."""
+        ...
+
+    def reading_texts(self) -> Sequence[ReadingText]:
+        """Where `Traits.needs_reading_text`: what may be read aloud."""
+        ...
+
+    def look_up(self, remote_id: str, model: str) -> RemoteVoice:
+        """A voice that was trained elsewhere: GONE unless this account may use it, with that model. May cost a character."""
         ...
 
     def statuses(self, remote_ids: Sequence[str]) -> Mapping[str, RemoteVoice]:
@@ -201,12 +267,46 @@ class Cloning(Protocol):
         ...
 
 
+class Places(Protocol):
+    """Where a provider keeps places that were made and never trained, without a mark of ours. May raise `ProviderError`."""
+
+    def unclaimed(self, order: VoiceOrder) -> Sequence[RemoteVoice]:
+        """The empty places of the account that `order` could be trained in and that still have the name they were made with.
+
+        Whether a row of ours has one of them already is for the caller to know.
+        """
+        ...
+
+
+class Steps(Protocol):
+    """Where handing a recording over by its address and beginning to train are two calls. May raise `ProviderError`."""
+
+    def add_link(self, remote_id: str, order: VoiceOrder) -> None:
+        """Tell the place where its recording can be fetched, at `order.sample_url`; nothing begins yet."""
+        ...
+
+    def begin(self, remote_id: str) -> RemoteVoice:
+        """Train what `add_link` told of. As costly as `Cloning.train`, and never twice for one place."""
+        ...
+
+
+class Demos(Protocol):
+    """Where a provider speaks a sentence of its own with every voice that it has trained. May raise `ProviderError`."""
+
+    def demo(self, remote_id: str, link: str) -> bytes:
+        """The sound itself, some MB at most. `link` is the last `RemoteVoice.demo_url`; it is asked for anew when it has aged."""
+        ...
+
+
 # --- speech ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """`text` is one task's worth; `options` are validated `Traits.speech` parameters by name."""
+    """`text` is one task's worth; `options` are validated `Traits.speech` parameters by name.
+
+    `language` is the one that the voice was made for, empty where nobody said.
+    """
 
     remote_id: str
     model: str
@@ -214,6 +314,7 @@ class SpeechRequest:
     audio_format: str
     sample_rate: int
     options: Mapping[str, OptionValue] = field(default_factory=dict)
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +326,7 @@ class SpeechConnection:
 
     account_key: str
     provider: str
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     open_timeout: float = 10.0
     frame_timeout: float = 30.0
@@ -252,12 +353,35 @@ class Audio:
 
 
 @dataclass(frozen=True, slots=True)
+class Phoneme:
+    """One sound, or a pause (`sil`, `sp`), in milliseconds from the start of the audio. `tone` 1-5, 0 for none."""
+
+    name: str
+    tone: int
+    begin_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
-    """A stretch of text tied to a stretch of the audio, in milliseconds from its start."""
+    """A stretch of text tied to a stretch of the audio, in milliseconds from its start; a pause has no text.
+
+    `syllable` (pinyin with its tone digit), `phonemes` and `boundary` (a prosodic break follows) where the provider tells.
+    """
 
     text: str
     begin_ms: int
     end_ms: int
+    syllable: str = ""
+    phonemes: tuple[Phoneme, ...] = ()
+    boundary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """About which share of the text has been spoken, 0 to 1; never goes back."""
+
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +399,7 @@ class Done:
     request_id: str
 
 
-Event = Send | Started | Audio | Mark | Usage | Done
+Event = Send | Started | Audio | Mark | Progress | Usage | Done
 
 
 class SpeechSession(Protocol):
@@ -300,19 +424,29 @@ class SpeechSession(Protocol):
 
 
 class Speech(Protocol):
-    def connection(self) -> SpeechConnection: ...
+    def connection(self, request: SpeechRequest) -> SpeechConnection:
+        """Signed anew for every call, where a signature ages."""
+        ...
 
     def session(self, request: SpeechRequest) -> SpeechSession:
         """Raises ProviderError for a request that the provider could only refuse."""
         ...
 
-    def handshake_refused(self, status: int, body: str) -> ProviderError | None:
-        """What it means that the WebSocket was refused with this HTTP answer; None when only the status tells."""
+    def handshake_refused(self, status: int, body: str, *, date: str = "") -> ProviderError | None:
+        """What it means that the WebSocket was refused with this HTTP answer; None when only the status tells.
+
+        `date` is the answer's Date header, by which a wrong clock on our side shows.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
+    """What can be asked of a provider; None where it has nothing of the kind."""
+
     traits: Traits
     cloning: Cloning
     speech: Speech | None
+    places: Places | None = None
+    steps: Steps | None = None
+    demos: Demos | None = None

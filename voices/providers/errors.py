@@ -7,6 +7,7 @@
     ├── ProviderTrouble        the provider says that it is unwell
     └── Refused                the provider gave a clear no
         ├── CredentialsRejected    wrong key, wrong region
+        │   └── ClockSkewed            the key is right and our clock is not
         ├── AccountBlocked         unpaid, not activated, not granted
         ├── SlotsExhausted         no room for another voice
         ├── RateLimited            too fast; come back later
@@ -14,6 +15,7 @@
         ├── SampleUnreachable      the provider could not fetch the recording from us
         ├── VoiceNotFound          no such voice at the provider
         ├── VoiceNotUsable         the voice exists but cannot speak (now, or with this model)
+        ├── VoiceNotDeletable      the provider keeps the voice, whoever asks
         ├── TextRejected           empty, too long, or refused by content review
         └── InvalidRequest         we asked wrongly
 
@@ -128,6 +130,16 @@ class CredentialsRejected(Refused):
     default_sentence = _("The speech service is not set up correctly. Please tell the operator of this site.")
 
 
+class ClockSkewed(CredentialsRejected):
+    """The signature was refused for its date; `detail` names the difference."""
+
+    code = "clock_skewed"
+    default_sentence = _(
+        "The clock of this server is wrong, so the provider refuses every call. "
+        "Please tell the operator of this site to set it."
+    )
+
+
 class AccountBlocked(Refused):
     code = "account_blocked"
     act = Act.OPERATOR
@@ -169,6 +181,12 @@ class VoiceNotUsable(Refused):
     code = "voice_not_usable"
     act = Act.USER
     default_sentence = _("This voice cannot speak right now. Please choose another voice or train it again.")
+
+
+class VoiceNotDeletable(Refused):
+    code = "voice_not_deletable"
+    act = Act.OPERATOR
+    default_sentence = _("The provider never deletes this voice. It is gone from here; its place there stays taken.")
 
 
 class TextRejected(Refused):

@@ -10,13 +10,15 @@ from __future__ import annotations
 import io
 import json as json_format
 import os
+import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -30,6 +32,7 @@ from voices.providers.errors import (
     ProviderError,
     ProviderTrouble,
     RateLimited,
+    Refused,
     Unreachable,
 )
 from voices.providers.redaction import redacted
@@ -47,6 +50,28 @@ class Answer:
     status: int
     body: Mapping[str, Any]
     retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A body as the exact bytes to send, for providers that sign them or take files. `kind` is its Content-Type."""
+
+    data: bytes = field(repr=False)
+    kind: str
+
+
+def multipart(
+    fields: Mapping[str, str], *, name: str, filename: str, data: bytes, kind: str, boundary: str = ""
+) -> Content:
+    """A form with one file, in the part `name` and before the fields. `filename` is ours: plain ASCII without quotes."""
+    line = b"--" + (boundary := boundary or secrets.token_hex(16)).encode() + b"\r\n"
+    head = f'Content-Disposition: form-data; name="{name}"; filename="{filename}"\r\nContent-Type: {kind}\r\n\r\n'
+    parts = [head.encode() + data + b"\r\n"]
+    parts += [
+        f'Content-Disposition: form-data; name="{each}"\r\n\r\n{value}\r\n'.encode() for each, value in fields.items()
+    ]
+    body = b"".join(line + part for part in parts) + b"--" + boundary.encode() + b"--\r\n"
+    return Content(body, f"multipart/form-data; boundary={boundary}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +97,7 @@ class HttpClient:
         effect: bool,
         headers: Mapping[str, str],
         json: object | None = None,
+        content: Content | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Answer:
         """One request. `effect` is true when doing it twice would cost something.
@@ -80,8 +106,10 @@ class HttpClient:
         ProviderTrouble for one that may simply be asked again. An answer that is no JSON object counts as unreadable, unless
         its status alone is a clear no (CredentialsRejected, RateLimited, InvalidRequest).
         """
-        body = None if json is None else _Outgoing(json_format.dumps(json, ensure_ascii=False).encode())
-        sent = dict(headers) | ({} if body is None else {"Content-Type": "application/json; charset=utf-8"})
+        if json is not None:
+            content = Content(json_format.dumps(json, ensure_ascii=False).encode(), "application/json; charset=utf-8")
+        body = None if content is None else _Outgoing(content.data)
+        sent = dict(headers) | ({} if content is None else {"Content-Type": content.kind})
         with (
             self._translated(effect=effect, left=lambda error: _has_left(body, error)),
             _session(self.account_key).request(
@@ -95,19 +123,43 @@ class HttpClient:
                 stream=True,
             ) as response,
         ):
-            content = self._read(response, effect=effect)
-        return self._answer(response, content, effect=effect)
+            answered = self._read(response, effect=effect, max_bytes=self.max_bytes)
+        return self._answer(response, answered, effect=effect)
+
+    def download(self, url: str, *, hosts: Collection[str], max_bytes: int) -> bytes:
+        """The file behind a link that the provider gave: without our credentials, without redirects, `max_bytes` at most.
+
+        Only from `hosts` and what lies beneath them, for a link is the provider's word and we stand where others cannot reach.
+        Raises Refused for any other link and for one that no longer works, ProviderTrouble when it may work later.
+        """
+        if not _allowed(url, hosts):
+            raise Refused(self.redact(f"a link to a host that is not allowed: {url}"), provider=self.provider)
+        with (
+            self._translated(effect=False, left=lambda _error: True),
+            _session(f"{self.account_key}:files").get(
+                url,
+                headers={"Accept": "*/*"},
+                timeout=(self.connect_seconds, self.read_seconds),
+                allow_redirects=False,
+                stream=True,
+            ) as response,
+        ):
+            if response.status_code >= 500:
+                raise self._unclear("the link answers with an error", response, effect=False)
+            if response.status_code != 200:
+                raise Refused("the link does not work", provider=self.provider, http_status=response.status_code)
+            return self._read(response, effect=False, max_bytes=max_bytes)
 
     def redact(self, text: str) -> str:
         return redacted(text, secrets=self.secrets)
 
-    def _read(self, response: requests.Response, *, effect: bool) -> bytes:
+    def _read(self, response: requests.Response, *, effect: bool, max_bytes: int) -> bytes:
         until = time.monotonic() + self.read_seconds
         content = bytearray()
         while chunk := response.raw.read1(65536, decode_content=True):
             content += chunk
-            if len(content) > self.max_bytes:
-                raise self._unclear(f"the answer is longer than {self.max_bytes} bytes", response, effect=effect)
+            if len(content) > max_bytes:
+                raise self._unclear(f"the answer is longer than {max_bytes} bytes", response, effect=effect)
             if time.monotonic() > until:
                 raise self._unclear(f"the answer took longer than {self.read_seconds:g} s", response, effect=effect)
         return bytes(content)
@@ -166,6 +218,17 @@ def translated(
         if effect:
             raise OutcomeUnknown(detail, provider=provider) from None
         raise ProviderTrouble(detail, provider=provider) from None
+
+
+def _allowed(url: str, hosts: Collection[str]) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme not in ("http", "https") or parts.username is not None:
+        return False
+    return any(host == name.lower() or host.endswith(f".{name.lower()}") for name in hosts if name)
 
 
 class _Outgoing(io.BytesIO):

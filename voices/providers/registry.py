@@ -6,10 +6,13 @@ from importlib import import_module
 from typing import Any
 
 from voices.providers.base import Account, Provider, Traits
+from voices.providers.book import BookEntry
 from voices.providers.errors import ConfigurationError
 
 PROVIDERS: dict[str, str] = {
     "aliyun": "voices.providers.aliyun",
+    "iflytek": "voices.providers.iflytek",
+    "qiniu": "voices.providers.qiniu",
 }
 
 
@@ -21,6 +24,12 @@ def traits(slug: str) -> Traits:
     """Raises ConfigurationError for a provider that is not registered."""
     declared: Traits = _package(slug).TRAITS
     return declared
+
+
+def book(slug: str) -> tuple[BookEntry, ...]:
+    """What the provider's codes mean. Raises ConfigurationError for a provider that is not registered."""
+    written: tuple[BookEntry, ...] = _package(slug).BOOK
+    return written
 
 
 def build(slug: str, account: Account) -> Provider:

@@ -27,6 +27,7 @@ from voices.providers.base import (
     Audio,
     Done,
     Mark,
+    Progress,
     Send,
     Speech,
     SpeechConnection,
@@ -47,7 +48,7 @@ from voices.providers.errors import (
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _GOODBYE_SECONDS = 0.2
 
-Spoken = Started | Audio | Mark | Usage | Done
+Spoken = Started | Audio | Mark | Progress | Usage | Done
 
 
 def speak(
@@ -59,7 +60,7 @@ def speak(
     before it has said anything for this task is replaced once, for nothing was spoken; a fresh one never is.
     """
     pool = pool or _shared_pool
-    where = speech.connection()
+    where = speech.connection(request)
     session = speech.session(request)
     kept = pool.borrow(where)
     if kept is not None:
@@ -143,9 +144,9 @@ def _open(speech: Speech, where: SpeechConnection) -> _Connection:
         )
     except websocket.WebSocketBadStatusException as error:
         body = (error.resp_body or b"")[:4096].decode(errors="replace")
-        raise (
-            speech.handshake_refused(error.status_code, body) or _refused_by_status(where, error.status_code)
-        ) from None
+        date = (error.resp_headers or {}).get("date", "")
+        refused = speech.handshake_refused(error.status_code, body, date=date)
+        raise (refused or _refused_by_status(where, error.status_code)) from None
     except ValueError:
         raise ConfigurationError(
             f"The WebSocket address of the {where.provider} account is not a URL. "

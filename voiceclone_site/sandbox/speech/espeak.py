@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ _DO_NOT_EXIT = 0x8000
 _UTF8 = 1
 _POSITION_CHARACTER = 1
 _PARAMETER_RATE, _PARAMETER_VOLUME, _PARAMETER_PITCH, _PARAMETER_RANGE = 1, 2, 3, 4
-_EVENT_NONE, _EVENT_WORD = 0, 1
+_EVENT_NONE, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
 _SCRATCH_VARIANT = "sandboxvoice"
 
 
@@ -54,10 +55,21 @@ class Word:
 
 
 @dataclass(frozen=True)
+class Phoneme:
+    name: str
+    """espeak-ng's mnemonic, without tone; pauses begin with "_", switches of language are in brackets."""
+    begin: int
+    """In samples at RATE. A phoneme ends where the next begins."""
+    word: int
+    """Index of the word it belongs to; -1 before the first."""
+
+
+@dataclass(frozen=True)
 class Speech:
     samples: NDArray[np.float32]
     """Mono, -1..1, at RATE."""
     words: tuple[Word, ...]
+    phonemes: tuple[Phoneme, ...] = ()
 
 
 class _EventId(ctypes.Union):
@@ -91,6 +103,7 @@ _lock = threading.Lock()
 _engine: _Engine | None = None
 _chunks: list[bytes] = []
 _words: list[tuple[int, int, int]] = []
+_phonemes: list[Phoneme] = []
 
 
 def _collect(wav: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]) -> int:
@@ -101,6 +114,9 @@ def _collect(wav: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._P
         event = events[index]
         if event.type == _EVENT_WORD:
             _words.append((event.text_position, event.length, event.audio_position))
+        elif event.type == _EVENT_PHONEME:
+            name = event.id.string.decode("ascii", "replace")
+            _phonemes.append(Phoneme(name=name, begin=event.sample, word=len(_words) - 1))
         index += 1
     return 0
 
@@ -161,6 +177,7 @@ def _start() -> _Engine:
         ctypes.c_void_p,
         ctypes.c_void_p,
     ]
+    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
     rate = library.espeak_Initialize(_SYNCHRONOUS, 0, str(root).encode(), _DO_NOT_EXIT | _PHONEME_EVENTS)
     if rate != RATE:
         raise EspeakError(
@@ -192,10 +209,7 @@ def speak(
         if variant:
             (engine.variants / _SCRATCH_VARIANT).write_text(variant)
             voice = f"{voice}+{_SCRATCH_VARIANT}"
-        if engine.library.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise EspeakError(
-                f"espeak-ng has no voice {voice!r}: see `lang` in its data directory for the names it has."
-            )
+        _choose(engine, voice)
         for parameter, value in (
             (_PARAMETER_RATE, words_per_minute),
             (_PARAMETER_VOLUME, 100),
@@ -208,10 +222,37 @@ def speak(
         engine.library.espeak_ng_SetRandSeed(ctypes.c_long(seed + 1))
         _chunks.clear()
         _words.clear()
+        _phonemes.clear()
         data = text.replace("\0", " ").encode("utf-8", "replace")
         engine.library.espeak_Synth(data, len(data) + 1, 0, _POSITION_CHARACTER, 0, _UTF8, None, None)
         pcm = b"".join(_chunks)
         spoken = tuple(
             Word(start=position - 1, end=position - 1 + length, begin_ms=begin) for position, length, begin in _words
         )
-    return Speech(samples=np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 32768.0, words=spoken)
+        phonemes = tuple(_phonemes)
+    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32) / 32768.0
+    return Speech(samples=samples, words=spoken, phonemes=phonemes)
+
+
+def transcribe(texts: Sequence[str], *, voice: str) -> list[str]:
+    """How each text is pronounced, in espeak-ng's mnemonics with stress and tone. Raises EspeakError."""
+    global _engine
+    with _lock:
+        engine = _engine = _engine or _start()
+        _choose(engine, voice)
+        return [_transcribed(engine, text) for text in texts]
+
+
+def _transcribed(engine: _Engine, text: str) -> str:
+    encoded = ctypes.create_string_buffer(text.replace("\0", " ").encode("utf-8", "replace"))
+    rest = ctypes.c_void_p(ctypes.addressof(encoded))
+    clauses: list[str] = []
+    while rest.value:
+        clause = engine.library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, 0)
+        clauses.append((clause or b"").decode("ascii", "replace"))
+    return " ".join(clauses)
+
+
+def _choose(engine: _Engine, voice: str) -> None:
+    if engine.library.espeak_SetVoiceByName(voice.encode()) != 0:
+        raise EspeakError(f"espeak-ng has no voice {voice!r}: see `lang` in its data directory for the names it has.")

@@ -25,7 +25,7 @@ _CEILING = 0.97
 _FEWEST_VOICED_FRAMES = 15
 _NOTHING_SAID_SECONDS = 0.05
 _FRAME = 512
-# espeak-ng's names for the languages of `language_hints`.
+# espeak-ng's names for the languages that providers know.
 _LANGUAGES = {
     "zh": "cmn",
     "en": "en-us",
@@ -38,6 +38,9 @@ _LANGUAGES = {
     "th": "th",
     "id": "id",
     "vi": "vi",
+    "ar": "ar",
+    "es": "es",
+    "yue": "yue",
 }
 _HAN_ONLY = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
 _TRAILING = re.compile(r"\W+\Z")
@@ -47,6 +50,7 @@ _SCRIPTS = (
     ("ko", re.compile(r"[\uac00-\ud7af]")),
     ("ru", re.compile(r"[\u0400-\u04ff]")),
     ("th", re.compile(r"[\u0e00-\u0e7f]")),
+    ("ar", re.compile(r"[\u0600-\u06ff]")),
 )
 
 
@@ -81,6 +85,12 @@ class Spoken:
     samples: NDArray[np.float32]
     """Mono at RATE."""
     words: tuple[TimedWord, ...]
+    said: str = ""
+    """The text as it was read aloud, numbers in words."""
+    language: str = "zh"
+    said_words: tuple[espeak.Word, ...] = ()
+    """Positions in `said`."""
+    phonemes: tuple[espeak.Phoneme, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -116,13 +126,20 @@ def speak(text: str, *, voice: VoicePrint, manner: Manner) -> Spoken:
         correction = float(np.clip(voice.f0 * wanted / found.median, 0.8, 1.25))
         speech = once(wanted * correction)
     samples = _levelled(equalised(speech.samples, voice.gains), gain=manner.gain)
-    return Spoken(samples, _timed(speech.words, reading, text, milliseconds=round(len(samples) / RATE * 1000)))
+    return Spoken(
+        samples,
+        _timed(speech.words, reading, text, milliseconds=round(len(samples) / RATE * 1000)),
+        said=reading.text,
+        language=language,
+        said_words=speech.words,
+        phonemes=speech.phonemes,
+    )
 
 
 def _language(text: str, *, hint: str) -> str:
     for language, script in _SCRIPTS:
         if script.search(text):
-            return language
+            return "yue" if (language, hint) == ("zh", "yue") else language
     return hint if hint in _LANGUAGES and hint not in {name for name, _ in _SCRIPTS} else "en"
 
 

@@ -12,4 +12,5 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         for account in sync_from_settings():
-            self.stdout.write(f"{account.provider}: {account.get_origin_display()}, {account.endpoints['http']}")
+            addresses = ", ".join(account.endpoints.values())
+            self.stdout.write(f"{account.provider}: {account.get_origin_display()}, {addresses}")

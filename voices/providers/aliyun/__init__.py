@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from voices.providers.aliyun.auth import bearer
 from voices.providers.aliyun.cloning import AliyunCloning
+from voices.providers.aliyun.errors import BOOK
 from voices.providers.aliyun.speech import AliyunSpeech
 from voices.providers.aliyun.traits import TRAITS
 from voices.providers.base import Account, Provider
 from voices.providers.http import HttpClient
 
-__all__ = ["TRAITS", "build"]
+__all__ = ["BOOK", "TRAITS", "build"]
 
 
 def build(account: Account) -> Provider:

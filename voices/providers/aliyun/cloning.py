@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from voices.providers.aliyun.errors import enrollment_refused
+from voices.providers.aliyun.errors import enrollment_refused, review_rejected
 from voices.providers.aliyun.traits import SLUG, TAKES_SAMPLE_LANGUAGE, TRAITS
-from voices.providers.base import RemoteState, RemoteVoice, VoiceOrder
+from voices.providers.base import ReadingText, RemoteState, RemoteVoice, VoiceOrder
 from voices.providers.errors import (
     InvalidRequest,
     OutcomeUnknown,
     ProviderError,
     ProviderTrouble,
-    SampleRejected,
     VoiceNotFound,
+    VoiceNotUsable,
 )
 from voices.providers.http import Answer, HttpClient
 
@@ -57,12 +58,32 @@ class AliyunCloning:
             remote_id=voice_id, state=RemoteState.WORKING, model=order.model, request_id=_request_id(answer)
         )
 
-    def replace_sample(self, remote_id: str, order: VoiceOrder) -> RemoteVoice:
+    def train(self, remote_id: str, order: VoiceOrder) -> RemoteVoice:
         # Doing it twice with the same recording takes no slot and costs nothing, so a lost answer may simply be asked again.
         answer = self._call("update_voice", {"voice_id": remote_id, "url": order.sample_url}, effect=False)
         return RemoteVoice(
             remote_id=remote_id, state=RemoteState.WORKING, model=order.model, request_id=_request_id(answer)
         )
+
+    def rename(self, remote_id: str, name: str) -> None:
+        raise InvalidRequest("a voice here has no name to change", provider=SLUG)
+
+    def reading_texts(self) -> Sequence[ReadingText]:
+        return ()
+
+    def look_up(self, remote_id: str, model: str) -> RemoteVoice:
+        found = self._queried(remote_id)
+        if found.model and found.model != model:
+            reason = VoiceNotUsable(
+                f"the voice was made for {found.model}",
+                provider=SLUG,
+                request_id=found.request_id,
+                sentence=format_lazy(
+                    _("This voice was made for the model {model}. Choose that model and try again."), model=found.model
+                ),
+            )
+            return replace(found, state=RemoteState.FAILED, reason=reason)
+        return found
 
     def statuses(self, remote_ids: Sequence[str]) -> Mapping[str, RemoteVoice]:
         """One id by one query; several by listing until all are found, as rows are 100 to a call."""
@@ -157,13 +178,7 @@ def _voice(row: Mapping[str, Any], *, request_id: str) -> RemoteVoice:
     state = _STATES.get(raw_state, RemoteState.WORKING)
     reason = None
     if state is RemoteState.FAILED:
-        reason = SampleRejected(
-            "the review rejected the voice",
-            provider=SLUG,
-            provider_code=raw_state,
-            request_id=request_id,
-            sentence=_("The provider's review did not accept this recording. Please use another one."),
-        )
+        reason = review_rejected(state=raw_state, request_id=request_id)
     return RemoteVoice(
         remote_id=str(row["voice_id"]),
         state=state,

@@ -57,7 +57,7 @@ class AliyunSpeech:
     open_timeout: float = 10.0
     frame_timeout: float = 30.0
 
-    def connection(self) -> SpeechConnection:
+    def connection(self, request: SpeechRequest) -> SpeechConnection:
         return SpeechConnection(
             account_key=self.account_key,
             provider=SLUG,
@@ -72,7 +72,7 @@ class AliyunSpeech:
         """Raises TextRejected for empty text and InvalidRequest for an option that the voice's model does not take."""
         return CosyVoiceTask(request, secrets=self.secrets)
 
-    def handshake_refused(self, status: int, body: str) -> ProviderError | None:
+    def handshake_refused(self, status: int, body: str, *, date: str = "") -> ProviderError | None:
         said = json_object(body)
         if said is None or not said.get("code"):
             return None

@@ -26,7 +26,7 @@ class Command(BaseCommand):
             "--port", type=int, default=port, help="default: $SANDBOX_PORT, else 8100; 0 takes a free one"
         )
         parser.add_argument("--data-dir", type=Path, default=None, help="default: sandbox/ in DATA_DIR")
-        parser.add_argument("--train-seconds", type=float, default=4.0, help="from create_voice to OK (default 4)")
+        parser.add_argument("--train-seconds", type=float, default=4.0, help="how long a voice trains (default 4)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         chosen = Options(
