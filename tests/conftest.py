@@ -16,9 +16,10 @@ from tests.portal import _listener, aliyun_account, iflytek_account, public_addr
 from tests.sample_server import samples
 from tests.sandbox_server import sandbox, sandbox_server
 from tests.studio import order_voice, ready_voice
-from tests.surroundings import _surroundings
+from tests.surroundings import _cold_connections, _surroundings
 
 __all__ = [
+    "_cold_connections",
     "_listener",
     "_surroundings",
     "alice",

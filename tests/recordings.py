@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import io
+from pathlib import Path
 
 import av
+import espeakng_loader
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,9 +54,16 @@ def recording(voice: str = MAN, seconds: float = 12, format: str = "wav", rate: 
 def reading(voice: str, seconds: float) -> NDArray[np.float32]:
     """The samples of a recording at 22 050 Hz, -1..1."""
     text = _CHINESE if voice.startswith("cmn") else _ENGLISH
-    once = espeak.speak(text, voice=voice).samples
+    language, _, variant = voice.partition("+")
+    once = espeak.speak(text, voice=language, variant=_unwavering(variant)).samples
     wanted = int(seconds * espeak.RATE)
     return 0.5 * np.tile(once, wanted // len(once) + 1)[:wanted]
+
+
+def _unwavering(variant: str) -> str:
+    """The variant without its flutter, which goes on from whatever was spoken before: a recording sounds the same in every run."""
+    described = (Path(espeakng_loader.get_data_path()) / "voices" / "!v" / variant).read_text()
+    return f"{described}\nflutter 0\n"
 
 
 def silence(seconds: float = 12, format: str = "wav", rate: int = 24000) -> bytes:

@@ -10,6 +10,8 @@ from django.core.cache import cache
 from django.utils import translation
 from pytest_django import Settings
 
+from voices.providers import http, ws
+
 
 @pytest.fixture(autouse=True)
 def _surroundings(settings: Settings, tmp_path: Path) -> Iterator[None]:
@@ -31,3 +33,11 @@ def _surroundings(settings: Settings, tmp_path: Path) -> Iterator[None]:
     yield
     cache.clear()
     translation.activate(settings.LANGUAGE_CODE)
+
+
+@pytest.fixture(autouse=True)
+def _cold_connections() -> Iterator[None]:
+    """No test meets a connection that another one warmed."""
+    yield
+    http.close_connections()
+    ws.close_connections()

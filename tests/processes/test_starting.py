@@ -98,7 +98,14 @@ def test_it_leaves_no_process_when_it_is_stopped_while_preparing(tmp_path: Path)
 
 
 def test_it_starts_without_a_sandbox_when_every_provider_has_a_key(folder: Path) -> None:
-    with portal(folder, DASHSCOPE_API_KEY="sk-nobodys-key-0123456789") as started:
+    keys = {
+        "DASHSCOPE_API_KEY": "sk-nobodys-key-0123456789",
+        "IFLY_APP_ID": "0a1b2c3d",
+        "IFLY_API_KEY": "0123456789abcdef" * 2,
+        "IFLY_API_SECRET": "bm9ib2R5cyBzZWNyZXQgMDEyMzQ1Njc4",
+        "QINIU_API_KEY": "qiniu-nobodys-key-0123456789",
+    }
+    with portal(folder, **keys) as started:
         assert started.leader("worker")
         assert not started.leader("sandbox")
         assert started.readyz()[0] == 200

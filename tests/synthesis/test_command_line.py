@@ -7,6 +7,8 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -495,19 +497,30 @@ def test_its_status_and_its_streams_are_a_scripts(sandbox: Sandbox, tmp_path: Pa
     assert b"Traceback" not in ran.stderr
 
 
+@contextmanager
+def heeding_ctrl_c() -> Iterator[None]:
+    """A shell starts what runs in its background deaf to Ctrl-C, and programs pass that on; what starts in here hears it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_it_stops_at_ctrl_c_and_the_training_goes_on(sandbox: Sandbox, tmp_path: Path, wav: Path) -> None:
     sandbox.configure(train_seconds=60)
     command = [sys.executable, str(ROOT / "manage.py"), "voiceclone", "train", "quick", "--audio", str(wav)]
-    process = subprocess.Popen(
-        [*command, "--name", "MyVoice", "--wait"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment_of(sandbox, tmp_path),
-        cwd=tmp_path,
-        text=True,
-        encoding="utf-8",
-    )
+    with heeding_ctrl_c():
+        process = subprocess.Popen(
+            [*command, "--name", "MyVoice", "--wait"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment_of(sandbox, tmp_path),
+            cwd=tmp_path,
+            text=True,
+            encoding="utf-8",
+        )
     assert process.stderr is not None
     for line in process.stderr:
         if "training" in line and " s " in line:

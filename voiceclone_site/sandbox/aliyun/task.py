@@ -38,7 +38,6 @@ class Task:
         self._task_id = opening.task_id
         self._voice = voice
         self._fault = conversation.state.faults.strike(operation="synthesis", account=conversation.account)
-        self._answer_id = "0" * 32 if self._is("wrong_task_id") else opening.task_id
         self._buffer = ""
         self._waiting: collections.deque[str] = collections.deque()
         self._texts = 0
@@ -57,6 +56,12 @@ class Task:
 
     def _is(self, how: str, *, at: str = "") -> bool:
         return self._fault is not None and self._fault.how == how and at in ("", self._fault.at)
+
+    @property
+    def _answer_id(self) -> str:
+        """What our events call the task: its own id, unless the fault has set in."""
+        strayed = self._is("wrong_task_id") and (self._audio_sent or not self._is("wrong_task_id", at="after"))
+        return "0" * 32 if strayed else self._task_id
 
     async def run(self) -> bool:
         """Raises RefusalError when the task fails, Gone when the client has left."""
