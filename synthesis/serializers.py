@@ -97,15 +97,28 @@ class JobSummarySerializer(serializers.ModelSerializer[SynthesisJob]):
         return AudioSerializer(job, context=self.context).data if job.has_audio else None
 
 
-class MarkSerializer(serializers.Serializer[Any]):
-    text = serializers.CharField()
+class PhonemeSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    tone = serializers.IntegerField(help_text="1 to 5; 0 for none.")
     begin_ms = serializers.IntegerField()
     end_ms = serializers.IntegerField()
 
 
+class MarkSerializer(serializers.Serializer[Any]):
+    text = serializers.CharField()
+    begin_ms = serializers.IntegerField()
+    end_ms = serializers.IntegerField()
+    syllable = serializers.CharField(
+        default="", help_text="How it is pronounced, such as tian1; where the provider tells."
+    )
+    phonemes = PhonemeSerializer(many=True, default=list, help_text="Its single sounds, where the provider tells them.")
+
+
 class JobSerializer(JobSummarySerializer):
     parameters = serializers.JSONField(source="options")
-    marks = MarkSerializer(many=True, help_text="When each word is spoken, where `word_timestamp_enabled` was given.")
+    marks = MarkSerializer(
+        many=True, help_text="When each word or character is spoken, where a parameter asked for it."
+    )
 
     class Meta(JobSummarySerializer.Meta):
         fields = [name for name in JobSummarySerializer.Meta.fields if name != "excerpt"] + [

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.core.files.base import File
 from django.utils import timezone
 
-from synthesis import audio
+from synthesis import audio, marks, progress
 from synthesis.errors import Cancelled, ClientLeft, EmptySpeech
 from synthesis.models import JobEvent, SynthesisJob
 from voices import failures
@@ -29,7 +29,7 @@ from voices.durable import declare_intent, renew, write_back
 from voices.errors import Fault, PortalError
 from voices.models import VoiceClone
 from voices.providers import ws
-from voices.providers.base import Audio, Done, Event, Mark, SpeechRequest, Started, Usage
+from voices.providers.base import Audio, Done, Event, Mark, Progress, SpeechRequest, Started, Usage
 from voices.providers.errors import ProviderError, StreamBroken
 from voices.storing import store
 
@@ -41,6 +41,7 @@ State = SynthesisJob.State
 # loses it.
 LEASE = timedelta(seconds=45)
 RENEW_EVERY = 5.0
+TELL_EVERY = 0.5
 FORGOTTEN_AFTER = 6 * 3600.0
 """Seconds without a byte after which a spooled file belongs to a process that died."""
 
@@ -71,6 +72,7 @@ class SpeechStream:
         self._events = events
         self._settled = False
         self._renewed = time.monotonic()
+        self._told = 0.0
         spool = _spool()
         spool.mkdir(exist_ok=True)
         self._file = tempfile.NamedTemporaryFile(  # noqa: SIM115 — lives as long as the stream; closed in _settle
@@ -112,8 +114,10 @@ class SpeechStream:
                     case Audio(data):
                         if data:
                             yield self._take(data)
-                    case Mark(text, begin_ms, end_ms):
-                        self.tally.marks.append({"text": text, "begin_ms": begin_ms, "end_ms": end_ms})
+                    case Mark():
+                        self.tally.marks.append(marks.as_json(event))
+                    case Progress(share):
+                        self._tell(share)
                     case Usage(characters):
                         self.tally.characters = characters
                     case Done(characters, request_id):
@@ -143,6 +147,12 @@ class SpeechStream:
         self._file.write(data)
         self.tally.bytes += len(data)
         return data
+
+    def _tell(self, share: float) -> None:
+        """Whoever waits looks every other second; what comes before the first sound must not delay it."""
+        if self.tally.bytes and time.monotonic() - self._told > TELL_EVERY:
+            self._told = time.monotonic()
+            progress.note(self.job.pk, share)
 
     def _keep_lease(self) -> None:
         if time.monotonic() - self._renewed <= RENEW_EVERY:

@@ -6,25 +6,26 @@ import uuid
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from synthesis import audio, services
+from synthesis import audio, progress, services
 from synthesis.forms import MannerForm, engine_of
 from synthesis.models import SynthesisJob
 from synthesis.services import SpeechOrder
 from voices.errors import InvalidInput
 from voices.models import VoiceClone
 from voices.paging import page_of
+from voices.providers import registry
 from voices.refusing import shown_in
 from voices.serving import serve
 
 MOST_VOICES = 200
-"""In the picker: those that spoke last come first, so nobody misses one there."""
+"""In the picker, of one's own and of the stock voices each."""
 UNCHANGED = 204
 
 
@@ -42,13 +43,15 @@ def speak(request: HttpRequest) -> HttpResponse:
         with shown_in(form, names={"format": "audio_format"}):
             job = services.submit(_order(request, voice, form))
             return redirect("job", job.pk)
-    busy = VoiceClone.objects.visible_to(request.user).filter(state__in=VoiceClone.IN_PROGRESS)[:3]
+    busy = VoiceClone.objects.owned_by(request.user).filter(state__in=VoiceClone.IN_PROGRESS)[:3]
     others = {engine_of(each).slug: engine_of(each) for each in ready}
     if form:
         others.pop(form.engine.slug, None)
     context = {
         "voice": voice,
-        "ready": ready,
+        "silent": voice is not None and not _can_speak(voice),
+        "own": [each for each in ready if not each.is_stock],
+        "stock": [each for each in ready if each.is_stock],
         "busy": busy,
         "form": form,
         "manners": [*([form] if form else []), *(MannerForm(engine) for engine in others.values())],
@@ -63,7 +66,8 @@ def speech_count(request: HttpRequest) -> HttpResponse:
     """How many characters the provider will count, by its own rule."""
     voice = _voice(request, request.POST)
     characters = voice.traits.count_characters(request.POST.get("text", "").strip())
-    return render(request, "synthesis/count.html", {"characters": characters, "limit": voice.traits.max_characters})
+    limit, _most_bytes = voice.traits.text_limits(voice.model)
+    return render(request, "synthesis/count.html", {"characters": characters, "limit": limit})
 
 
 @login_required
@@ -102,13 +106,21 @@ def job(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @login_required
 @require_safe
 def job_state(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """One job as a card. `seen`: the state that the page shows already; `whole`: with all of its text; `bare`: without buttons."""
+    """One job as a card. `seen`: what the page shows already; `whole`: with all of its text; `bare`: without buttons."""
     found = _mine(request, pk)
     services.look_at(found)
-    if request.GET.get("seen") == found.state:
+    if request.GET.get("seen") == progress.mark(found):
         return HttpResponse(status=UNCHANGED)
     shown = {"job": found, "whole": "whole" in request.GET, "bare": "bare" in request.GET}
     return render(request, "synthesis/job_card.html", shown)
+
+
+@never_cache
+@login_required
+@require_safe
+def job_progress(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
+    """`percent` of the text that has been spoken; null where the provider does not tell, and once it has ended."""
+    return JsonResponse({"percent": progress.percent(_mine(request, pk))})
 
 
 @login_required
@@ -159,10 +171,17 @@ def _voice(request: HttpRequest, given: QueryDict) -> VoiceClone:
 
 
 def _ready(request: HttpRequest, wanted: VoiceClone | None) -> list[VoiceClone]:
-    """The voices that can speak, newest first; the one that was asked for among them, however old."""
-    ready = list(VoiceClone.objects.visible_to(request.user).filter(state=VoiceClone.State.SUCCESS)[:MOST_VOICES])
-    missing = wanted is not None and wanted.is_ready and wanted not in ready
-    return [wanted, *ready] if wanted is not None and missing else ready
+    """The voices that can speak: one's own, newest first, then the stock voices; the one that was asked for among them."""
+    speaking = [slug for slug in registry.slugs() if registry.traits(slug).can_synthesize]
+    ready = VoiceClone.objects.filter(state=VoiceClone.State.SUCCESS, provider__in=speaking)
+    own, stock = ready.owned_by(request.user), ready.offered().order_by("created_at", "pk")
+    found = [*own[:MOST_VOICES], *stock[:MOST_VOICES]]
+    missing = wanted is not None and _can_speak(wanted) and wanted not in found
+    return [wanted, *found] if wanted is not None and missing else found
+
+
+def _can_speak(voice: VoiceClone) -> bool:
+    return voice.is_ready and voice.traits.can_synthesize
 
 
 def _order(request: HttpRequest, voice: VoiceClone, manner: MannerForm) -> SpeechOrder:

@@ -29,7 +29,7 @@ def landing(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
-    voices = VoiceClone.objects.visible_to(request.user)
+    voices = VoiceClone.objects.owned_by(request.user)
     states = {row["state"]: row["voices"] for row in voices.order_by().values("state").annotate(voices=Count("pk"))}
     month = timezone.localtime().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     used = synthesis.usage(request.user, since=month)
@@ -38,6 +38,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "in_progress": sum(states.get(state, 0) for state in VoiceClone.IN_PROGRESS),
         "failed": states.get(State.FAILED, 0) + states.get(State.EXPIRED, 0),
         "any_voice": bool(states),
+        "stock_voices": 0 if states else VoiceClone.objects.offered().count(),
         "characters": sum(day.characters for day in used),
         "spoken_jobs": sum(day.jobs for day in used),
         "spoken_length": _minutes(sum(day.seconds for day in used)),

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from voices import services
+from voices import services, stock
 from voices.account_forms import account_form, secret_and_address_fields
 from voices.errors import WrongState
 from voices.evidence import EvidenceAdmin, EvidenceInline, ticket_field
@@ -99,6 +99,7 @@ class VoiceCloneAdmin(EvidenceAdmin):
     list_display = [
         "name",
         "owner",
+        "kind",
         "state",
         "provider_state",
         "account",
@@ -108,7 +109,7 @@ class VoiceCloneAdmin(EvidenceAdmin):
         "created_at",
     ]
     list_select_related = ["owner", "account"]
-    list_filter = ["state", "created_at", "provider", "account", "error_action"]
+    list_filter = ["state", "kind", "created_at", "provider", "account", "error_action"]
     search_fields = ["name", "owner__email", "=remote_id", "=tag", "=id", "=provider_request_id"]
     fieldsets = [
         (None, {"fields": ["id", "name", "owner", "state", "due_at", "attempts", "deadline"]}),
@@ -137,7 +138,7 @@ class VoiceCloneAdmin(EvidenceAdmin):
         (_("Dates"), {"fields": ["created_at", "updated_at", "ready_at", "spoken_at"]}),
     ]
     inlines = [SampleInline, ConsentInline, EventInline]
-    actions = ["poll_now", "train_again", "delete_at_provider"]
+    actions = ["poll_now", "train_again", "delete_at_provider", "withdraw", "offer_again"]
 
     @admin.display(description=_("what happened"))
     def sentence(self, voice: VoiceClone) -> str:
@@ -158,6 +159,24 @@ class VoiceCloneAdmin(EvidenceAdmin):
     @admin.action(description=_("Delete here and at the provider"), permissions=["change"])
     def delete_at_provider(self, request: HttpRequest, queryset: QuerySet[VoiceClone]) -> None:
         self.each_by_itself(request, queryset, _delete, done=_("It is being deleted at the provider."))
+
+    @admin.action(description=_("Withdraw stock voices: nobody may speak with them"), permissions=["change"])
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[VoiceClone]) -> None:
+        self.each_by_itself(request, queryset, _withdraw, done=_("It is no longer offered."))
+
+    @admin.action(description=_("Offer stock voices again"), permissions=["change"])
+    def offer_again(self, request: HttpRequest, queryset: QuerySet[VoiceClone]) -> None:
+        self.each_by_itself(request, queryset, _offer_again, done=_("It is offered again."))
+
+
+def _withdraw(voice: VoiceClone) -> None:
+    if not stock.withdraw(voice):
+        raise WrongState(_("This is no stock voice that is offered."))
+
+
+def _offer_again(voice: VoiceClone) -> None:
+    if not stock.offer_again(voice):
+        raise WrongState(_("This is no stock voice that was withdrawn."))
 
 
 def _poll(voice: VoiceClone) -> None:

@@ -20,7 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from voices import catalogue, samples, services
+from voices import catalogue, reading, samples, services
 from voices.callers import consent_from
 from voices.errors import SampleRefused
 from voices.models import VoiceClone, VoiceConsent, VoiceEvent
@@ -29,6 +29,7 @@ from voices.serializers import (
     ImportSerializer,
     NewVoiceSerializer,
     ProvidersSerializer,
+    ReadingTextsSerializer,
     RenameSerializer,
     RetrainSerializer,
     VoiceEventSerializer,
@@ -90,14 +91,14 @@ class VoicesView(GenericAPIView[VoiceClone]):
     @extend_schema(
         operation_id="voices_list",
         summary="List your voices",
-        description="Newest first. Follow `next` until it is null.",
+        description="And the stock voices (`kind=stock`), which are everybody's. Newest first. Follow `next` until it is null.",
         parameters=[VoiceFilterSerializer],
         responses=VoiceSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
         wanted = checked(VoiceFilterSerializer, request.query_params)
         rows = shown_voices(request)
-        for name in ("state", "provider"):
+        for name in ("kind", "state", "provider"):
             if name in wanted:
                 rows = rows.filter(**{name: wanted[name]})
         if wanted.get("q"):
@@ -132,6 +133,7 @@ class VoicesView(GenericAPIView[VoiceClone]):
                 filename=order["sample"].name,
                 consent=consent_from(request, ticked=order["consent"], channel=API),
                 enrollment=order.get("parameters"),
+                reading_id=order["reading"],
             )
         return answered(request, voice, status=201)
 
@@ -223,7 +225,13 @@ class VoiceRetrainView(APIView):
         order = checked(RetrainSerializer, request.data)
         if "sample" in order:
             consent = consent_from(request, ticked=order["consent"], channel=API)
-            services.retrain(voice, recording=order["sample"], filename=order["sample"].name, consent=consent)
+            services.retrain(
+                voice,
+                recording=order["sample"],
+                filename=order["sample"].name,
+                consent=consent,
+                reading_id=order["reading"],
+            )
         else:
             services.retrain(voice)
         return answered(request, voice, status=202)
@@ -279,3 +287,21 @@ class ProvidersView(APIView):
     )
     def get(self, request: Request) -> Response:
         return Response(ProvidersSerializer(catalogue.catalogue()).data)
+
+
+class ReadingTextsView(APIView):
+    required_scopes = {"GET": "voices:read"}
+
+    @extend_schema(
+        operation_id="providers_reading_texts",
+        summary="What may be read aloud for a recording",
+        description=(
+            "Where the provider `needs_reading_text`, it compares the recording with the text whose id is given as `reading`. "
+            "None for a provider that takes any speech. The provider is asked once an hour; until it answers, the error says why."
+        ),
+        responses=ReadingTextsSerializer,
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        if slug not in registry.slugs():
+            raise Http404
+        return Response(ReadingTextsSerializer({"texts": reading.texts(slug)}).data)

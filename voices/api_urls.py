@@ -4,6 +4,7 @@ from voices import api
 
 urlpatterns = [
     path("providers", api.ProvidersView.as_view(), name="api_providers"),
+    path("providers/<slug:slug>/reading-texts", api.ReadingTextsView.as_view(), name="api_reading_texts"),
     path("voices", api.VoicesView.as_view(), name="api_voices"),
     path("voices/import", api.VoiceImportView.as_view(), name="api_voice_import"),
     path("voices/<uuid:pk>", api.VoiceView.as_view(), name="api_voice"),

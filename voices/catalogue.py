@@ -51,6 +51,8 @@ def _provider(traits: Traits, origins: set[str]) -> dict[str, Any]:
         "default_model": traits.default_model,
         "models": [_model(traits, model) for model in traits.models],
         "sample": traits.sample,
+        "needs_reading_text": traits.needs_reading_text,
+        "notes": [note for note in (traits.speech_note, traits.delete_note) if note],
         "formats": traits.audio_formats,
         "default_format": traits.default_format,
         "sample_rates": traits.sample_rates,

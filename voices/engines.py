@@ -31,6 +31,7 @@ class Engine:
         """What the recorder and the choice of languages go by while the person is still deciding; lengths in seconds."""
         rules = self.traits.sample
         return {
+            "provider": self.traits.slug,
             "languages": [choice.value for choice in self.model.languages],
             "shortest": rules.min_seconds,
             "longest": longest_accepted(rules),

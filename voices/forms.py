@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -13,6 +14,8 @@ from voices.engines import Engine
 from voices.errors import ConsentMissing
 from voices.models import VoiceClone
 from voices.parameter_forms import ParametersForm
+from voices.providers.base import Traits
+from voices.reading import NOT_OFFERED
 from voices.samples import too_large
 
 NO_RECORDING = _("Record your voice, or choose a file.")
@@ -20,17 +23,27 @@ LANGUAGES_OF_PAGES = {"zh-hans": "zh", "en": "en"}
 
 
 class RecordingForm(forms.Form):
-    """A recording with the consent to use it. `cut_off`: the upload was too large to be read at all."""
+    """A recording with the consent to use it, and which text was read aloud in it, where its provider wants to know.
+
+    `cut_off`: the upload was too large to be read at all.
+    """
 
     sample = forms.FileField(
         label=_("Recording"), allow_empty_file=True, max_length=None, error_messages={"required": NO_RECORDING}
     )
+    reading = forms.CharField(label=_("Text read aloud"), required=False)
     consent = forms.BooleanField(label=STATEMENT, error_messages={"required": ConsentMissing.default_sentence})
 
-    def __init__(self, *args: Any, cut_off: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, traits: Traits | None = None, cut_off: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.traits = traits
         if cut_off:
             self.fields["sample"].error_messages["required"] = too_large().sentence
+
+    def clean(self) -> dict[str, Any]:
+        if self.traits is not None and self.traits.needs_reading_text and not self.cleaned_data.get("reading"):
+            self.add_error("reading", str(NOT_OFFERED))
+        return self.cleaned_data
 
 
 class NewVoiceForm(RecordingForm):
@@ -43,7 +56,7 @@ class NewVoiceForm(RecordingForm):
     engine = forms.ChoiceField(label=_("Provider and model"))
     language = forms.ChoiceField(label=_("Language of the recording"))
 
-    field_order = ["name", "language", "engine", "sample", "consent"]
+    field_order = ["name", "language", "engine", "sample", "reading", "consent"]
 
     def __init__(self, offered: list[Engine], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -57,15 +70,26 @@ class NewVoiceForm(RecordingForm):
         return self.offered.get(str(self["engine"].value() or ""))
 
     @property
+    def texts_of(self) -> list[Traits]:
+        """The providers on offer that compare the recording with a text of theirs."""
+        return texts_of(*(engine.traits for engine in self.offered.values()))
+
+    def settings(self) -> Iterator[tuple[Engine, ParametersForm]]:
+        """Every engine with what can be set for it."""
+        return ((engine, self.parameters[slug]) for slug, engine in self.offered.items())
+
+    @property
     def own_parameters(self) -> ParametersForm:
         """Of the chosen engine; only after `is_valid`."""
         return self.parameters[self.cleaned_data["engine"]]
 
     def clean(self) -> dict[str, Any]:
         engine = self.cleaned_data.get("engine")
-        if engine is not None and not self.parameters[engine].is_valid():
-            self.add_error(None, _("Please look at the settings under “More settings” again."))
-        return self.cleaned_data
+        if engine is not None:
+            self.traits = self.offered[engine].traits
+            if not self.parameters[engine].is_valid():
+                self.add_error(None, _("Please look at the settings of the provider again."))
+        return super().clean()
 
     def order(self) -> dict[str, Any]:
         """For `services.create_voice`."""
@@ -78,6 +102,7 @@ class NewVoiceForm(RecordingForm):
             "recording": self.cleaned_data["sample"],
             "filename": self.cleaned_data["sample"].name,
             "enrollment": self.own_parameters.chosen,
+            "reading_id": self.cleaned_data["reading"],
         }
 
     def _parameters_of(self, engine: Engine) -> ParametersForm:
@@ -128,6 +153,11 @@ class RenameForm(forms.Form):
         error_messages={"required": _("Please give the voice a name.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+
+
+def texts_of(*asked: Traits) -> list[Traits]:
+    """Those of the providers that compare the recording with a text of theirs, each once."""
+    return list({traits.slug: traits for traits in asked if traits.needs_reading_text}.values())
 
 
 def _offer(form: forms.Form, offered: list[Engine]) -> None:

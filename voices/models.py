@@ -90,8 +90,17 @@ class VoiceQuerySet(DurableQuerySet["VoiceClone"]):
 
     def visible_to(self, user: Owner) -> VoiceQuerySet:
         """What a person may look at and speak with: their own, and the stock voices that the operator offers."""
-        offered = Q(kind=VoiceClone.Kind.STOCK, state=VoiceClone.State.SUCCESS, account__is_open=True)
-        return self.filter(Q(owner=user) | offered).exclude(state=VoiceClone.State.DELETED)
+        return self.filter(Q(owner=user) | _offered()).exclude(state=VoiceClone.State.DELETED)
+
+    def offered(self) -> VoiceQuerySet:
+        """The stock voices that everybody may speak with now."""
+        return self.filter(_offered())
+
+
+def _offered() -> Q:
+    # A stock voice has no owner, and it is the owner that the index goes by.
+    stock = Q(owner__isnull=True, kind=VoiceClone.Kind.STOCK)
+    return stock & Q(state=VoiceClone.State.SUCCESS, account__is_open=True)
 
 
 class VoiceClone(DurableRow):

@@ -10,6 +10,8 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from voices.models import VoiceClone, VoiceEvent, VoiceSample
+from voices.providers.base import Traits
+from voices.providers.errors import Act
 from voices.verdict import NOISY_BELOW, QUIET_BELOW, SLIGHTLY_NOISY_BELOW, TOO_QUIET_BELOW, Finding
 
 if TYPE_CHECKING:
@@ -63,6 +65,23 @@ TONES: Mapping[str, str] = {
 }
 
 
+WHOSE_TURN: Mapping[str, Sentence] = {
+    Act.USER: _("You can train it again below, from the same recording or from a better one."),
+    Act.OPERATOR: _("There is nothing you need to change: tell the operator of this site, then train the voice again."),
+    Act.PROVIDER: _(
+        "There is nothing you need to change: the provider has to put it right. Train the voice again later."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """Something that a provider can do with a voice, or cannot."""
+
+    can: bool
+    sentence: Sentence
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """Something that was measured, with what it means. `remark` may be empty."""
@@ -77,6 +96,48 @@ def what_happened(event: VoiceEvent) -> Sentence:
         wording = _("Renamed from “{old}” to “{new}”.")
         return format_lazy(wording, old=event.detail["from"], new=event.detail["to"])
     return HAPPENED.get(event.kind, event.kind)
+
+
+def now_says(voice: VoiceClone) -> Sentence:
+    if voice.is_ready and not voice.traits.can_synthesize:
+        return _("This voice is trained, but it cannot be given texts to speak.")
+    return NOW[voice.state]
+
+
+def what_to_do(voice: VoiceClone) -> Sentence:
+    """After a failure: whose turn it is, and what then. Whoever reads this owns the voice."""
+    return WHOSE_TURN.get(voice.error_action, WHOSE_TURN[Act.USER])
+
+
+def warnings(traits: Traits) -> list[Sentence]:
+    """What should be known of a provider before a voice is made there."""
+    return [note for note in (traits.speech_note, traits.delete_note) if note]
+
+
+def abilities(traits: Traits) -> Iterator[Ability]:
+    """What becomes of a voice at this provider, and what does not."""
+    yield Ability(
+        traits.can_synthesize,
+        _("It speaks any text you type.") if traits.can_synthesize else _("It cannot be given texts to speak."),
+    )
+    yield Ability(
+        traits.can_retrain,
+        _("It can be trained again and keeps its id.")
+        if traits.can_retrain
+        else _("Once it is ready it cannot be trained again: make a new voice instead."),
+    )
+    yield Ability(
+        traits.can_rename,
+        _("A new name is told to the provider, too.")
+        if traits.can_rename
+        else _("A new name counts here only: the provider keeps no name, or its own."),
+    )
+    yield Ability(
+        traits.can_delete,
+        _("Deleting it here deletes it at the provider, too.")
+        if traits.can_delete
+        else _("Deleting it here does not delete it at the provider."),
+    )
 
 
 def tone(voice: VoiceClone) -> str:

@@ -64,6 +64,9 @@ class ParametersForm(forms.Form):
     def advanced(self) -> Iterator[Row]:
         return (row for row in self._rows() if row.parameter.advanced)
 
+    def has_advanced(self) -> bool:
+        return any(parameter.advanced for parameter in self.parameters)
+
     def _rows(self) -> Iterator[Row]:
         return (Row(parameter, self[parameter.name]) for parameter in self.parameters)
 

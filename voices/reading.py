@@ -13,6 +13,7 @@ from voices.providers import registry
 from voices.providers.base import ReadingText
 
 KEPT_SECONDS = 3600
+NOT_OFFERED = _("Please choose one of the texts offered, and read exactly that one aloud.")
 
 
 def texts(provider: str) -> Sequence[ReadingText]:
@@ -40,6 +41,4 @@ def chosen(provider: str, reading_id: str) -> ReadingText | None:
     for text in texts(provider):
         if text.id == reading_id:
             return text
-    raise InvalidInput(
-        fields={"reading": [_("Please choose one of the texts offered, and read exactly that one aloud.")]}
-    )
+    raise InvalidInput(fields={"reading": [NOT_OFFERED]})

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from django import forms
 
 from voices.errors import InvalidInput, PortalError
+from voices.providers.errors import ProviderError
 
 
 @contextmanager
@@ -22,5 +23,5 @@ def shown_in(*asked: forms.Form, names: Mapping[str, str] | None = None) -> Iter
             form = next((each for each in asked if field in each.fields), asked[0])
             for sentence in sentences:
                 form.add_error(field if field in form.fields else None, str(sentence))
-    except PortalError as error:
+    except (PortalError, ProviderError) as error:
         asked[0].add_error(None, str(error.sentence))

@@ -103,6 +103,12 @@ class NewVoiceSerializer(StrictSerializer):
     parameters = ParametersField(
         required=False, help_text="A JSON object with the model's enrollment parameters by name."
     )
+    reading = serializers.CharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Where the provider `needs_reading_text`: the id of the text that is read aloud in the recording.",
+    )
 
 
 class ImportSerializer(StrictSerializer):
@@ -130,9 +136,16 @@ class RetrainSerializer(StrictSerializer):
         required=False, allow_empty_file=True, help_text="A new recording. Absent: the one the voice has."
     )
     consent = serializers.BooleanField(default=False, help_text="Needed with a new recording.")
+    reading = serializers.CharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="With a new recording, where the provider `needs_reading_text`: the id of the text that is read aloud in it.",
+    )
 
 
 class VoiceFilterSerializer(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=VoiceClone.Kind.choices, required=False)
     state = serializers.ChoiceField(choices=VoiceClone.State.choices, required=False)
     provider = ProviderField(required=False)
     q = serializers.CharField(required=False, allow_blank=True, help_text="Part of the name.")
@@ -178,6 +191,7 @@ class SampleSerializer(serializers.ModelSerializer[VoiceSample]):
     class Meta:
         model = VoiceSample
         fields = [
+            "reading_text",
             "filename",
             "format",
             "bytes",
@@ -205,6 +219,7 @@ class VoiceSerializer(serializers.ModelSerializer[VoiceClone]):
             "id",
             "url",
             "name",
+            "kind",
             "state",
             "provider",
             "model",
@@ -298,12 +313,29 @@ class ProviderSerializer(serializers.Serializer[Any]):
     default_model = serializers.CharField()
     models = VoiceModelSerializer(many=True)
     sample = SampleRulesSerializer()
+    needs_reading_text = serializers.BooleanField(
+        help_text="Whether a recording must be a reading of one of `GET /providers/{slug}/reading-texts`."
+    )
+    notes = serializers.ListField(
+        child=serializers.CharField(), help_text="For people: what should be known before a voice is made there."
+    )
     formats = serializers.ListField(child=serializers.CharField())
     default_format = serializers.CharField()
     sample_rates = serializers.ListField(child=serializers.IntegerField(), help_text="Hz")
     default_sample_rate = serializers.IntegerField(help_text="Hz")
     max_characters = serializers.IntegerField(help_text="In one speech request, as the provider counts them.")
     can = serializers.DictField(child=serializers.BooleanField())
+
+
+class ReadingTextSerializer(serializers.Serializer[Any]):
+    """A text to read aloud for a recording, word for word."""
+
+    id = serializers.CharField(help_text="For `reading`, when the voice is made.")
+    text = serializers.CharField()
+
+
+class ReadingTextsSerializer(serializers.Serializer[Any]):
+    texts = ReadingTextSerializer(many=True)
 
 
 class ConsentStatementSerializer(serializers.Serializer[Any]):

@@ -102,7 +102,7 @@ def retrain(
         raise WrongState(
             _("This voice is still in work. Please wait until it is ready or has failed, then train it again.")
         )
-    if voice.state == State.SUCCESS and not traits.can_retrain:
+    if not may_retrain(voice):
         raise NotSupported(_("This provider cannot train an existing voice again. Please make a new voice instead."))
     if recording is None:
         if voice.sample is None or voice.sample.erased_at:
@@ -120,6 +120,13 @@ def retrain(
     with intake.kept_only_on_success() as kept, transaction.atomic():
         intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept, reading=reading_text)
         _start_over(voice)
+
+
+def may_retrain(voice: VoiceClone) -> bool:
+    """Whether `retrain` can work now: a voice that failed is always made anew, one that speaks only where its provider can."""
+    if voice.is_stock:
+        return False
+    return voice.state in (State.FAILED, State.EXPIRED) or (voice.is_ready and voice.traits.can_retrain)
 
 
 def import_voice(
@@ -160,7 +167,12 @@ def import_voice(
 
 
 def request_delete(voice: VoiceClone) -> None:
-    """Delete the voice here and at its provider. It is gone for its owner at once; the provider's copy follows."""
+    """Delete the voice here and at its provider. It is gone for its owner at once; the provider's copy follows.
+
+    Raises NotSupported for a stock voice: it is nobody's to delete.
+    """
+    if voice.is_stock:
+        raise NotSupported(_("A stock voice cannot be deleted. An operator can withdraw it instead."))
     event = VoiceEvent(row=voice, kind="delete_requested")
     states = set(State.values) - {State.DELETING, State.DELETED}
     wanted: dict[str, Any] = {"state": State.DELETING, "due_at": timezone.now(), "deadline": None, "attempts": 0}

@@ -4,7 +4,9 @@ from voices import views
 
 urlpatterns = [
     path("", views.voices, name="voices"),
+    path("stock/", views.stock_voices, name="stock_voices"),
     path("new/", views.voice_new, name="voice_new"),
+    path("new/texts/<slug:provider>/", views.reading_texts, name="reading_texts"),
     path("import/", views.voice_import, name="voice_import"),
     path("<uuid:pk>/", views.voice, name="voice"),
     path("<uuid:pk>/state/", views.voice_state, name="voice_state"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -15,14 +16,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
-from voices import services
+from voices import reading, services
 from voices.callers import consent_from
 from voices.engines import engines
-from voices.forms import ImportForm, NewVoiceForm, RecordingForm, RenameForm
+from voices.errors import PortalError
+from voices.forms import ImportForm, NewVoiceForm, RecordingForm, RenameForm, texts_of
 from voices.models import VoiceClone, VoiceConsent
 from voices.paging import page_of
+from voices.providers import registry
+from voices.providers.errors import ProviderError
 from voices.refusing import shown_in
 from voices.serving import serve
+from voices.stock_forms import StockFilterForm
 from voices.uploads import was_too_large
 
 UNCHANGED = 204
@@ -32,13 +37,23 @@ UNCHANGED = 204
 @login_required
 @require_safe
 def voices(request: HttpRequest) -> HttpResponse:
-    mine = VoiceClone.objects.visible_to(request.user)
+    mine = VoiceClone.objects.owned_by(request.user)
     page = page_of(mine, before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     busy = next((voice for voice in page.rows if voice.in_progress), None)
     if busy is not None:
         services.look_at(busy)
     template = "voices/list_rows.html" if _by_htmx(request) else "voices/list.html"
-    return render(request, template, {"page": page, "busy": busy is not None})
+    stock_voices = VoiceClone.objects.offered().count()
+    return render(request, template, {"page": page, "busy": busy is not None, "stock_voices": stock_voices})
+
+
+@never_cache
+@login_required
+@require_safe
+def stock_voices(request: HttpRequest) -> HttpResponse:
+    """The voices that providers bring along; nobody's own, so there is nothing here to change."""
+    asked = StockFilterForm(VoiceClone.objects.offered(), request.GET)
+    return render(request, "voices/stock.html", {"form": asked, "voices": asked.found()})
 
 
 @never_cache
@@ -55,10 +70,26 @@ def voice_new(request: HttpRequest) -> HttpResponseBase:
     shown = {
         "form": form,
         "engines": {engine.slug: engine.for_the_page() for engine in offered},
+        "texts_of": form.texts_of,
         "most_bytes": settings.MAX_SAMPLE_BYTES,
     }
     template = "voices/new_form.html" if _by_htmx(request) else "voices/new.html"
     return render(request, template, shown, status=422 if form.errors else 200)
+
+
+@never_cache
+@login_required
+@require_safe
+def reading_texts(request: HttpRequest, provider: str) -> HttpResponse:
+    """What there is to read aloud, for a form that asks once it is shown: the page itself waits for no provider."""
+    if provider not in registry.slugs() or not registry.traits(provider).needs_reading_text:
+        raise Http404
+    shown: dict[str, Any] = {"provider": provider}
+    try:
+        shown["texts"] = reading.texts(provider)
+    except (PortalError, ProviderError) as error:
+        shown["trouble"] = error.sentence
+    return render(request, "voices/reading_texts.html", shown)
 
 
 @never_cache
@@ -118,12 +149,12 @@ def voice_retrain(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     if request.POST.get("recording") == "same":
         services.retrain(found)
         return redirect("voice", found.pk)
-    form = RecordingForm(request.POST, request.FILES, cut_off=was_too_large(request))
+    form = RecordingForm(request.POST, request.FILES, traits=found.traits, cut_off=was_too_large(request))
     if form.is_valid():
         with shown_in(form):
             consent = consent_from(request, ticked=form.cleaned_data["consent"], channel=VoiceConsent.Channel.PAGE)
-            sample = form.cleaned_data["sample"]
-            services.retrain(found, recording=sample, filename=sample.name, consent=consent)
+            sample, reading_id = form.cleaned_data["sample"], form.cleaned_data["reading"]
+            services.retrain(found, recording=sample, filename=sample.name, consent=consent, reading_id=reading_id)
             return _go_to(request, found)
     template = "voices/retrain_form.html" if _by_htmx(request) else "voices/detail.html"
     return _shown(request, found, template, rename_form=None, recording_form=form)
@@ -191,13 +222,9 @@ def _shown(
         "rename_form": rename_form or RenameForm(initial={"name": found.name}),
         "recording_form": recording_form or RecordingForm(),
         "may_change": not found.is_stock,
-        "may_retrain": _may_retrain(found),
+        "may_retrain": services.may_retrain(found),
         "rules": found.traits.sample,
+        "texts_of": texts_of(found.traits),
         "most_bytes": settings.MAX_SAMPLE_BYTES,
     }
     return render(request, template, context, status=422 if wrong else 200)
-
-
-def _may_retrain(found: VoiceClone) -> bool:
-    ended = not found.in_progress and found.state != VoiceClone.State.DELETED
-    return ended and not found.is_stock and (found.traits.can_retrain or not found.remote_id)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from django import template
 
+from synthesis import marks, progress
+from synthesis.marks import Sung
 from synthesis.models import SynthesisJob
 
 register = template.Library()
@@ -19,6 +21,22 @@ TONES: Mapping[str, str] = {State.SUCCESS: "good", State.FAILED: "bad", State.CA
 def job_tone(job: SynthesisJob) -> str:
     """good, bad, still, or busy: how a state is coloured."""
     return TONES.get(job.state, "busy")
+
+
+@register.filter
+def progress_of(job: SynthesisJob) -> int | None:
+    """Per cent of the text that has been spoken; None where nobody knows."""
+    return progress.percent(job)
+
+
+@register.filter
+def mark_of(job: SynthesisJob) -> str:
+    return progress.mark(job)
+
+
+@register.filter
+def read_along(job: SynthesisJob) -> list[Sung]:
+    return list(marks.line(job.marks))
 
 
 @register.filter

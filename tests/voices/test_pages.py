@@ -381,11 +381,11 @@ def test_it_asks_as_little_for_thirty_voices_as_for_three(
 ) -> None:
     for _number in range(3):
         voice_of(alice, account)
-    with django_assert_num_queries(4):  # session, person, voices, sandbox notice
+    with django_assert_num_queries(5):  # session, person, voices, stock voices, sandbox notice
         alice_client.get("/voices/")
     for _number in range(27):
         voice_of(alice, account)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         alice_client.get("/voices/")
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from django import template
 
-from voices import failures, narration
+from voices import demo, failures, narration
 from voices.models import VoiceClone, VoiceEvent, VoiceSample
-from voices.narration import Figure
+from voices.narration import Ability, Figure
+from voices.providers.base import Traits
 from voices.verdict import Finding
 
 if TYPE_CHECKING:
@@ -31,7 +32,28 @@ def what_happened(event: VoiceEvent) -> Sentence:
 
 @register.filter
 def now_says(voice: VoiceClone) -> Sentence:
-    return narration.NOW[voice.state]
+    return narration.now_says(voice)
+
+
+@register.filter
+def what_to_do(voice: VoiceClone) -> Sentence:
+    return narration.what_to_do(voice)
+
+
+@register.filter
+def warnings(traits: Traits) -> list[Sentence]:
+    return narration.warnings(traits)
+
+
+@register.filter
+def abilities(traits: Traits) -> Iterable[Ability]:
+    return narration.abilities(traits)
+
+
+@register.filter
+def demo_of(voice: VoiceClone) -> bool:
+    """Whether the provider has spoken a sentence of its own with the voice that can be heard here."""
+    return demo.has_demo(voice)
 
 
 @register.filter

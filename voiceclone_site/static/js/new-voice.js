@@ -1,6 +1,7 @@
 // The form of a new voice, and of a new recording for one: what depends on what, and what is seen while it is sent.
 
 import { choose, mountSliders } from "./parameters.js";
+import { mountReading, offerReading } from "./reading.js";
 import { adapt, hasRecording, mountRecording } from "./recording.js";
 
 function mount(form) {
@@ -11,11 +12,12 @@ function mount(form) {
   const language = form.querySelector("select[name=language]");
   const known = JSON.parse(document.getElementById("engines")?.textContent || "{}");
   mountRecording(recording);
+  mountReading(recording);
   mountSliders(form);
 
   const engineChanged = () => {
     choose(form, engine.value);
-    form.querySelector("[data-engine-now]").textContent = engine.selectedOptions[0]?.textContent || "";
+    if (known[engine.value]) adapt(recording, known[engine.value]);
     const spoken = known[engine.value]?.languages || [];
     for (const option of language.options) {
       option.hidden = !spoken.includes(option.value);
@@ -25,7 +27,10 @@ function mount(form) {
     languageChanged();
   };
   const languageChanged = () =>
-    adapt(recording, { language: language ? language.value : form.dataset.language, rules: engine && known[engine.value] });
+    offerReading(recording, {
+      provider: engine ? known[engine.value]?.provider : form.dataset.provider,
+      language: language ? language.value : form.dataset.language,
+    });
   engine?.addEventListener("change", engineChanged);
   language?.addEventListener("change", languageChanged);
   if (engine) engineChanged();
@@ -57,11 +62,13 @@ function mountSending(form) {
     if (event.detail.elt === form) show(words.dataset.uploading, 0);
   });
   form.addEventListener("htmx:xhr:progress", (event) => {
-    const { loaded, total } = event.detail;
-    if (total) show(loaded < total ? words.dataset.uploading : words.dataset.checking, loaded / total);
+    const { elt, loaded, total } = event.detail;
+    if (elt === form && total) show(loaded < total ? words.dataset.uploading : words.dataset.checking, loaded / total);
   });
   for (const kind of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
-    form.addEventListener(kind, () => show(words.dataset.failed, 0));
+    form.addEventListener(kind, (event) => {
+      if (event.detail.elt === form) show(words.dataset.failed, 0);
+    });
   }
 }
 

@@ -207,19 +207,14 @@ export function hasRecording(root) {
   return root.querySelector("[data-file]").files.length > 0;
 }
 
-/** Which text to read aloud, by the language of the recording; `rules` as `Engine.for_the_page` gives them. */
-export function adapt(root, { language, rules }) {
-  if (rules) {
-    Object.assign(root.dataset, {
-      shortest: rules.shortest,
-      longest: rules.longest,
-      advisedLow: rules.advised[0],
-      advisedHigh: rules.advised[1],
-    });
-  }
-  const texts = [...root.querySelectorAll("[data-reading-in]")];
-  const fitting = texts.find((text) => text.dataset.readingIn === language) || texts.find((text) => !text.dataset.readingIn);
-  for (const text of texts) text.hidden = text !== fitting;
+/** How long it should be; `rules` as `Engine.for_the_page` gives them. */
+export function adapt(root, rules) {
+  Object.assign(root.dataset, {
+    shortest: rules.shortest,
+    longest: rules.longest,
+    advisedLow: rules.advised[0],
+    advisedHigh: rules.advised[1],
+  });
 }
 
 function sized(bytes) {

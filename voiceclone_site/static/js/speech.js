@@ -91,7 +91,8 @@ function mount(form) {
       if (!job) trouble = await refusal(response);
       else {
         if (!sink.live) status(words.wordsCollecting);
-        await listen(response.body.getReader(), sink);
+        const follower = follow(job);
+        await listen(response.body.getReader(), sink).finally(() => window.clearInterval(follower));
       }
     } catch (error) {
       if (error.name !== "AbortError") trouble = job ? words.wordsBroken : words.wordsUnreachable;
@@ -107,6 +108,17 @@ function mount(form) {
       status(words.wordsDone);
     }
     stopButton.hidden = true;
+  }
+
+  /** How far the provider has come with the text, where it tells. */
+  function follow(job) {
+    return window.setInterval(async () => {
+      const answer = await fetch(words.progress.replace(NOBODY, job)).catch(() => null);
+      const { percent } = answer?.ok ? await answer.json() : {};
+      const share = find("share");
+      share.hidden = percent == null;
+      if (percent != null) share.value = percent;
+    }, 700);
   }
 
   async function listen(reader, sink) {
@@ -139,6 +151,7 @@ function mount(form) {
     if (job && !stopped) ended = await show(job);
     if (ended === "Failed" && !trouble) trouble = words.wordsBroken;
     if (trouble) sink.stop();
+    find("share").hidden = true;
     status(stopped ? words.wordsStopped : trouble ? "" : words.wordsDone);
     const box = find("trouble");
     box.hidden = !trouble;
@@ -171,6 +184,7 @@ function mount(form) {
     find("trouble").hidden = true;
     find("result").replaceChildren();
     find("first").textContent = "";
+    find("share").hidden = true;
     status(words.wordsWaiting);
     speakButton.disabled = true;
     stopButton.hidden = false;
