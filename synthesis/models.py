@@ -73,6 +73,7 @@ class SynthesisJob(DurableRow):
             models.Index(fields=["owner", "-created_at", "-id"], name="job_owner_newest"),
             models.Index(fields=["-created_at", "-id"], name="job_newest"),
             models.Index(fields=["due_at"], name="job_due", condition=models.Q(due_at__isnull=False)),
+            models.Index(fields=["owner", "intent_at"], name="job_owner_served"),
         ]
 
     def __str__(self) -> str:

@@ -23,15 +23,15 @@ from django.utils.translation import gettext_lazy as _
 
 from synthesis import streaming
 from synthesis.errors import AudioNotReady, Cancelled, Interrupted, NoAudio
-from synthesis.models import JobEvent, SynthesisJob
+from synthesis.models import JobEvent, JobQuerySet, SynthesisJob
 from synthesis.streaming import LEASE, SpeechStream
-from voices import failures, options, rate
+from voices import circuit, failures, fairness, leave, options
 from voices import services as voices
 from voices.durable import back_off, beat, claim, move, room_in_queue, wake, write_back
-from voices.errors import Busy, Fault, InvalidInput, NotSupported, PortalError, VoiceNotReady, WrongState
-from voices.models import Owner, VoiceClone
+from voices.errors import AccountPaused, Busy, CircuitOpen, Fault, InvalidInput, NotSupported, PortalError, VoiceNotReady, WrongState
+from voices.models import Owner, ProviderAccount, VoiceClone
 from voices.providers.base import OptionValue
-from voices.providers.errors import ProviderError, RateLimited, VoiceNotFound, VoiceNotUsable
+from voices.providers.errors import ProviderError, VoiceNotFound, VoiceNotUsable
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ State, Mode = SynthesisJob.State, SynthesisJob.Mode
 ADVANCE = "synthesis.tasks.advance_job"
 TASK_SECONDS = 1800
 BACKGROUND_ATTEMPTS = 5
+WAKE_UPS = 8
+"""Of one owner's jobs that wait; further ones are taken up as these end, so that nobody fills the queue in front of others."""
 BEAT_EVERY = 30.0
 
 
@@ -69,7 +71,6 @@ def speak(order: SpeechOrder) -> SpeechStream:
     try:
         return streaming.open_speech(job)
     except Exception as error:
-        _pause_if_asked(job, error)
         _end(job, error)
         raise
 
@@ -78,7 +79,8 @@ def submit(order: SpeechOrder) -> SynthesisJob:
     """Speak in the background."""
     with transaction.atomic():
         job = record(order, mode=Mode.BACKGROUND)
-        wake(ADVANCE, job.pk, timeout=TASK_SECONDS)
+        if _waiting().filter(owner=order.owner)[:WAKE_UPS].count() < WAKE_UPS:
+            wake(ADVANCE, job.pk, timeout=TASK_SECONDS)
     return job
 
 
@@ -159,8 +161,8 @@ def check(
 
 
 def hold(order: SpeechOrder) -> None:
-    """Take what speaking uses up before it is used: a slot in the account's rate. Raises Busy."""
-    rate.wait(order.voice.account, "synthesis", per_second=order.voice.account.synthesis_rate)
+    """Take what speaking uses up before it is used: a slot in the account's rate. Raises Busy, also when the account rests."""
+    leave.ask(order.voice.account, "synthesis")
 
 
 def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
@@ -299,11 +301,35 @@ def advance(pk: uuid.UUID | str) -> None:
             _try_again(job, Fault())
 
 
+def advance_next(pk: uuid.UUID | str) -> None:
+    """What a wake-up does: it speaks the job whose turn it is, which need not be the one that it was queued for.
+
+    What is no waiting job (its process died, it was cancelled) is dealt with as it is. A job that has been spoken wakes the next.
+    """
+    waiting = _waiting()
+    turn = None
+    if not SynthesisJob.objects.due().filter(pk=pk).exclude(pk__in=waiting.filter(pk=pk)).exists():
+        turn = fairness.next_turn(waiting, everybody=SynthesisJob.objects.all())
+    advance(turn or pk)
+    if turn is not None and waiting.exists():
+        wake(ADVANCE, turn, timeout=TASK_SECONDS)
+
+
 def sweep() -> None:
-    """Find what is due and wake it: the safety net under every lost wake-up."""
-    for pk in SynthesisJob.objects.due().order_by("due_at").values_list("pk", flat=True)[: room_in_queue()]:
+    """Find what is due and wake it: the safety net under every lost wake-up. Jobs whose account is shut wait, and say why."""
+    waiting = _waiting()
+    left_behind = SynthesisJob.objects.due().exclude(state=State.QUEUED, mode=Mode.BACKGROUND)
+    room = room_in_queue()
+    for pk in [*left_behind.values_list("pk", flat=True)[:room], *fairness.in_turn(waiting)[:room]][:room]:
         wake(ADVANCE, pk, timeout=TASK_SECONDS)
+    circuit.tell_who_waits(SynthesisJob.objects.due().filter(state=State.QUEUED), account="voice__account")
     streaming.clear_spool()
+
+
+def _waiting() -> JobQuerySet:
+    """Jobs in the background that could be spoken now."""
+    due = SynthesisJob.objects.due().filter(state=State.QUEUED, mode=Mode.BACKGROUND, cancel_requested_at=None)
+    return due.exclude(voice__account__in=ProviderAccount.objects.filter(circuit.shut()))
 
 
 def _step(job: SynthesisJob) -> None:
@@ -319,12 +345,15 @@ def _step(job: SynthesisJob) -> None:
 
 def _speak_in_background(job: SynthesisJob) -> None:
     try:
-        rate.wait(job.voice.account, "synthesis", per_second=job.voice.account.synthesis_rate)
+        leave.ask(job.voice.account, "synthesis", in_background=True)
     except Busy as busy:
-        write_back(job, attempts=max(job.attempts - 1, 0), due_at=timezone.now() + timedelta(seconds=busy.retry_after))
+        told = failures.kept(busy) if isinstance(busy, AccountPaused | CircuitOpen) else {}
+        due_at = timezone.now() + timedelta(seconds=busy.retry_after)
+        write_back(job, attempts=max(job.attempts - 1, 0), due_at=due_at, **told)
         return
     event = JobEvent(row=job, kind="started")
-    if not write_back(job, release=False, event=event, state=State.RUNNING, started_at=timezone.now()):
+    running = {"state": State.RUNNING, "started_at": timezone.now(), **failures.CLEARED}
+    if not write_back(job, release=False, event=event, **running):
         return
     try:
         stream = streaming.open_speech(job)
@@ -350,7 +379,6 @@ def _hear_out(stream: SpeechStream) -> None:
 
 def _after_refusal(job: SynthesisJob, error: ProviderError | PortalError) -> None:
     """Nothing was heard. Where waiting can help, the job goes back to the queue."""
-    _pause_if_asked(job, error)
     if isinstance(error, ProviderError) and error.retryable and job.attempts < BACKGROUND_ATTEMPTS:
         _try_again(job, error)
     else:
@@ -362,11 +390,6 @@ def _try_again(job: SynthesisJob, error: ProviderError | PortalError) -> None:
     due_at = timezone.now() + max(back_off(job.attempts), timedelta(seconds=asked or 0))
     event = JobEvent(row=job, kind="trying_again", detail={"code": error.code})
     write_back(job, event=event, state=State.QUEUED, intent="", due_at=due_at, **failures.kept(error))
-
-
-def _pause_if_asked(job: SynthesisJob, error: Exception) -> None:
-    if isinstance(error, RateLimited):
-        rate.hold_back(job.voice.account, "synthesis", seconds=error.retry_after or 2.0)
 
 
 def _not_ready(voice: VoiceClone) -> VoiceNotReady:

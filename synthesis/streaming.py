@@ -24,10 +24,10 @@ from django.utils import timezone
 from synthesis import audio, marks, progress
 from synthesis.errors import Cancelled, ClientLeft, EmptySpeech
 from synthesis.models import JobEvent, SynthesisJob
-from voices import failures
+from voices import circuit, failures, leave
 from voices.durable import declare_intent, renew, write_back
 from voices.errors import Fault, PortalError
-from voices.models import VoiceClone
+from voices.models import ProviderAccount, VoiceClone
 from voices.providers import ws
 from voices.providers.base import Audio, Done, Event, Mark, Progress, SpeechRequest, Started, Usage
 from voices.providers.errors import ProviderError, StreamBroken
@@ -241,7 +241,8 @@ def open_speech(job: SynthesisJob) -> SpeechStream:
 
     Raises ProviderError or PortalError when nothing was heard; after a ProviderError the job is still the caller's to settle.
     """
-    speech = job.voice.account.client().speech
+    account = job.voice.account
+    speech = account.client().speech
     if speech is None:
         raise Cancelled
     request = SpeechRequest(
@@ -253,7 +254,7 @@ def open_speech(job: SynthesisJob) -> SpeechStream:
         options=job.options,
         language=job.voice.language,
     )
-    stream = SpeechStream(job, ws.speak(speech, request))
+    stream = SpeechStream(job, _watched(account, ws.speak(speech, request)))
     try:
         if not declare_intent(job, "synthesize", lease=LEASE):
             raise Cancelled
@@ -262,6 +263,15 @@ def open_speech(job: SynthesisJob) -> SpeechStream:
         stream.abandon()
         raise
     return stream
+
+
+def _watched(account: ProviderAccount, events: Iterator[Event]) -> Iterator[Event]:
+    """The same events; what they teach about the account is noted, at the first sound already: a story takes minutes."""
+    with leave.watched(account, "synthesis"):
+        for event in events:
+            if isinstance(event, Audio):
+                circuit.answered(account)
+            yield event
 
 
 def clear_spool() -> None:

@@ -9,7 +9,7 @@ from voices.durable import beat
 
 def advance_job(pk: str) -> None:
     beat("default")
-    services.advance(pk)
+    services.advance_next(pk)
 
 
 def sweep() -> None:

@@ -64,6 +64,8 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     portal.NoAccount: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.Exhausted: HTTPStatus.TOO_MANY_REQUESTS,
     portal.Busy: HTTPStatus.TOO_MANY_REQUESTS,
+    portal.AccountPaused: HTTPStatus.SERVICE_UNAVAILABLE,
+    portal.CircuitOpen: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.Fault: HTTPStatus.INTERNAL_SERVER_ERROR,
     speech.EmptySpeech: HTTPStatus.BAD_GATEWAY,
     speech.UnreadableAudio: HTTPStatus.BAD_GATEWAY,
@@ -76,7 +78,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     TooManyFilesSent: HTTPStatus.BAD_REQUEST,
     TooManyFieldsSent: HTTPStatus.BAD_REQUEST,
 }
-OPERATOR_ACTS = (portal.NoAccount, portal.Fault, provider.ConfigurationError)
+OPERATOR_ACTS = (portal.NoAccount, portal.AccountPaused, portal.Fault, provider.ConfigurationError)
 
 
 @dataclass(frozen=True, slots=True)

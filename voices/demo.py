@@ -9,6 +9,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, default_storage
 from django.utils.translation import gettext_lazy as _
 
+from voices import leave
 from voices.errors import Busy, NotSupported, VoiceNotReady
 from voices.models import VoiceClone
 from voices.providers.errors import Refused
@@ -69,7 +70,9 @@ def _fetch(voice: VoiceClone, name: str) -> None:
         demos = voice.account.client().demos
         if demos is None:
             raise NotSupported(_("The provider has no demo of this voice."))
-        sound = demos.demo(voice.remote_id, voice.demo_url)
+        leave.ask(voice.account, "enrollment")
+        with leave.watched(voice.account, "enrollment"):
+            sound = demos.demo(voice.remote_id, voice.demo_url)
         if not _sniffed(sound[:_LONGEST_SIGN]):
             raise Refused(
                 "the demo is no sound file",

@@ -10,6 +10,8 @@ PortalError                 has a `code` for programs and a `sentence` for peopl
 ├── NoAccount               no provider account is open for this
 ├── Exhausted               a cap is reached
 ├── Busy                    too much at once; `retry_after` seconds
+│   ├── AccountPaused           an operator has paused the provider account
+│   └── CircuitOpen             the provider is unwell; we ask again by ourselves
 └── Fault                   ours: nobody foresaw what happened; never raised, only kept in a row
 """
 
@@ -85,6 +87,20 @@ class Busy(PortalError):
     def __init__(self, sentence: Sentence | None = None, *, retry_after: float) -> None:
         super().__init__(sentence)
         self.retry_after = retry_after
+
+
+class AccountPaused(Busy):
+    code = "account_paused"
+    default_sentence = _(
+        "The operator of this site has paused this provider for now. What is waiting goes on by itself afterwards."
+    )
+
+
+class CircuitOpen(Busy):
+    code = "provider_resting"
+    default_sentence = _(
+        "The provider has failed several times in a row, so we leave it alone for a moment. We ask again by ourselves."
+    )
 
 
 class Fault(PortalError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from django.conf import settings
@@ -13,8 +14,9 @@ from django.utils.translation import gettext_lazy as _
 
 from voices.durable import DurableQuerySet, DurableRow, EventRow, QueueHeartbeat
 from voices.encryption import EncryptedJSONField
+from voices.guarded import GuardedAccount
 from voices.providers import registry
-from voices.providers.base import Account, Provider, Traits
+from voices.providers.base import Account, Provider, Traits, at_once
 
 __all__ = [
     "ProviderAccount",
@@ -41,7 +43,7 @@ def new_tag() -> str:
     return "".join(secrets.choice(TAG_ALPHABET) for _ in range(9))
 
 
-class ProviderAccount(models.Model):
+class ProviderAccount(GuardedAccount):
     """An account at a provider, with what it may use. Its credentials are encrypted at rest and shown nowhere."""
 
     class Origin(models.TextChoices):
@@ -57,6 +59,7 @@ class ProviderAccount(models.Model):
     is_open = models.BooleanField(_("open"), default=True, help_text=_("Closed: no new voices; existing ones go on."))
     voice_cap = models.PositiveIntegerField(_("voice places"), default=0)
     voices_held = models.PositiveIntegerField(_("voice places taken"), default=0, editable=False)
+    # A tenth below what the provider allows (rate.py).
     enrollment_rate = models.FloatField(_("enrollment calls a second"), default=1)
     synthesis_rate = models.FloatField(_("syntheses a second"), default=1)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -78,8 +81,9 @@ class ProviderAccount(models.Model):
     def is_sandbox(self) -> bool:
         return self.origin == self.Origin.SANDBOX
 
-    def client(self) -> Provider:
-        account = Account(key=f"account-{self.pk}", credentials=self.credentials, endpoints=self.endpoints)
+    def client(self, *, pace: Callable[[], None] = at_once) -> Provider:
+        """`pace` is waited for before every call of an order but its first; what it raises ends the order."""
+        account = Account(key=f"account-{self.pk}", credentials=self.credentials, endpoints=self.endpoints, pace=pace)
         return registry.build(self.provider, account)
 
 
@@ -304,6 +308,7 @@ class RateBucket(models.Model):
 
     key = models.CharField(max_length=80, primary_key=True)
     next_at = models.FloatField(_("next call from"), help_text=_("Seconds since 1970."))
+    held_until = models.FloatField(_("held back until"), default=0, help_text=_("The provider asked for a pause."))
 
     class Meta:
         verbose_name = _("rate bucket")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from django.core.cache import cache
 from django.utils.translation import gettext_lazy as _
 
+from voices import leave
 from voices.errors import InvalidInput, NoAccount
 from voices.models import ProviderAccount
 from voices.providers import registry
@@ -19,7 +20,7 @@ NOT_OFFERED = _("Please choose one of the texts offered, and read exactly that o
 def texts(provider: str) -> Sequence[ReadingText]:
     """What may be read aloud; nothing where the provider takes any speech.
 
-    Raises NoAccount, or ProviderError when the provider has to be asked and does not answer.
+    Raises NoAccount, or Busy or ProviderError when the provider has to be asked and cannot be, or does not answer.
     """
     if not registry.traits(provider).needs_reading_text:
         return ()
@@ -29,7 +30,9 @@ def texts(provider: str) -> Sequence[ReadingText]:
     key = f"reading-texts:{account.pk}"
     kept: Sequence[ReadingText] | None = cache.get(key)
     if kept is None:
-        kept = tuple(account.client().cloning.reading_texts())
+        leave.ask(account, "enrollment")
+        with leave.watched(account, "enrollment"):
+            kept = tuple(account.client().cloning.reading_texts())
         cache.set(key, kept, KEPT_SECONDS)
     return kept
 

@@ -14,12 +14,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from voices import failures, intake, options, quota, reading, samples
-from voices.advancing import ADVANCE
 from voices.consent import Consent
 from voices.durable import move, wake
 from voices.errors import ConsentMissing, InvalidInput, NotSupported, WrongState
 from voices.models import Owner, VoiceClone, VoiceEvent, new_tag
 from voices.names import valid_name
+from voices.outcomes import ADVANCE
 from voices.providers import registry
 from voices.providers.base import Traits
 

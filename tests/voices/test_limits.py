@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, connections
+from django.db.models import F
 
 from voices import quota, rate
 from voices.errors import Busy, Exhausted
@@ -50,16 +51,38 @@ def test_it_grants_the_last_place_once(small_account: ProviderAccount) -> None:
 
 
 def test_it_lets_calls_leave_one_after_the_other(small_account: ProviderAccount) -> None:
-    assert rate.take(small_account, "synthesis", per_second=2) == 0
-    wait = rate.take(small_account, "synthesis", per_second=2)
-    assert 0 < wait <= 0.5
-    assert rate.take(small_account, "enrollment", per_second=10) == 0
+    assert rate.reserve(small_account, "synthesis", per_second=2) == 0
+    with pytest.raises(Busy) as busy:
+        rate.reserve(small_account, "synthesis", per_second=2)
+    assert 0 < busy.value.retry_after <= 0.5
+    assert rate.reserve(small_account, "enrollment", per_second=10) == 0
+
+
+def test_it_hands_out_slots_ahead_in_the_order_of_asking(small_account: ProviderAccount) -> None:
+    waits = [rate.reserve(small_account, "synthesis", per_second=4, ahead=2) for _call in range(4)]
+    assert waits == sorted(waits)
+    assert waits[0] == 0
+    assert 0.5 < waits[-1] <= 0.75
+
+
+def test_it_lets_those_who_listen_go_before_background_work(small_account: ProviderAccount) -> None:
+    rate.reserve(small_account, "synthesis", per_second=4, ahead=2)
+    with pytest.raises(Busy):
+        rate.reserve(small_account, "synthesis", per_second=4)
+    assert rate.reserve(small_account, "synthesis", per_second=4, ahead=2) <= 0.25
+
+
+def test_a_call_that_comes_late_does_not_push_the_others_back(small_account: ProviderAccount) -> None:
+    rate.reserve(small_account, "synthesis", per_second=10)
+    RateBucket.objects.update(next_at=F("next_at") - 0.12)  # 0.02 s late
+    rate.reserve(small_account, "synthesis", per_second=10)
+    assert rate.reserve(small_account, "synthesis", per_second=10, ahead=2) < 0.085
 
 
 def test_it_keeps_accounts_apart(small_account: ProviderAccount) -> None:
     other = ProviderAccount.objects.create(provider="aliyun", name="other")
-    assert rate.take(small_account, "synthesis", per_second=0.1) == 0
-    assert rate.take(other, "synthesis", per_second=0.1) == 0
+    assert rate.reserve(small_account, "synthesis", per_second=0.1) == 0
+    assert rate.reserve(other, "synthesis", per_second=0.1) == 0
 
 
 def test_it_leaves_nothing_out_of_a_pause_the_provider_asked_for(small_account: ProviderAccount) -> None:
@@ -68,14 +91,15 @@ def test_it_leaves_nothing_out_of_a_pause_the_provider_asked_for(small_account: 
         rate.wait(small_account, "synthesis", per_second=100)
     assert 29 < busy.value.retry_after <= 30
     rate.hold_back(small_account, "synthesis", seconds=1)
-    assert rate.take(small_account, "synthesis", per_second=100) > 25
+    assert rate.held_for(small_account, "synthesis") > 25
+    assert rate.held_for(small_account, "enrollment") == 0
+    assert rate.reserve(small_account, "enrollment", per_second=100) == 0
 
 
 def test_it_takes_one_statement_for_a_slot(small_account: ProviderAccount) -> None:
-    rate.take(small_account, "synthesis", per_second=1000)
-    RateBucket.objects.update(next_at=0)
+    rate.reserve(small_account, "synthesis", per_second=1000)
     with connection.execute_wrapper(counting := Counter()):
-        rate.take(small_account, "synthesis", per_second=1000)
+        rate.reserve(small_account, "synthesis", per_second=1000, ahead=1)
     assert counting.statements == 1
 
 

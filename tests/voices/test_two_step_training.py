@@ -19,6 +19,7 @@ from voices import advancing, services
 from voices.durable import claim, declare_intent
 from voices.errors import InvalidInput
 from voices.models import ProviderAccount, VoiceClone
+from voices.orders import order_for
 
 State = VoiceClone.State
 Order = Callable[..., VoiceClone]
@@ -52,7 +53,7 @@ def any_wire(request: pytest.FixtureRequest, sandbox: Sandbox) -> None:
 
 def place_made_elsewhere(sandbox: Sandbox, voice: VoiceClone) -> str:
     """A place that somebody made in the provider's console, or that a lost answer left behind."""
-    remote = voice.account.client().cloning.create(advancing.order_for(voice))
+    remote = voice.account.client().cloning.create(order_for(voice))
     return remote.remote_id
 
 
@@ -259,7 +260,7 @@ def test_it_looks_before_it_trains_when_its_process_died_in_the_middle(order: Or
     taken = claim(VoiceClone, voice.pk, lease=timedelta(seconds=90))
     assert taken is not None
     assert declare_intent(taken, "train", lease=timedelta(seconds=90))
-    taken.account.client().cloning.train(taken.remote_id, advancing.order_for(taken))  # and then it is killed
+    taken.account.client().cloning.train(taken.remote_id, order_for(taken))  # and then it is killed
 
     drain()
     make_due(voice)
@@ -285,7 +286,7 @@ def test_it_leaves_alone_what_has_a_name_or_a_voice(order: Order, sandbox: Sandb
     cloning = voice.account.client().cloning
     named, elsewhere = place_made_elsewhere(sandbox, voice), place_made_elsewhere(sandbox, voice)
     cloning.rename(named, "somebody else's")
-    cloning.train(elsewhere, advancing.order_for(voice))
+    cloning.train(elsewhere, order_for(voice))
     trained(voice)
     assert voice.remote_id not in (named, elsewhere)
     assert list(VoiceClone.objects.values_list("remote_id", flat=True)) == [voice.remote_id]
@@ -468,7 +469,7 @@ def test_voices_of_other_people_at_the_account_stay_invisible(order: Order, sand
     voice = order()
     cloning = voice.account.client().cloning
     foreign = place_made_elsewhere(sandbox, voice)
-    cloning.train(foreign, advancing.order_for(voice))
+    cloning.train(foreign, order_for(voice))
     trained(voice)
     let_time_pass()
     assert VoiceClone.objects.count() == 1
@@ -548,7 +549,7 @@ def imported(alice: User, remote_id: str, *, name: str = "From elsewhere") -> Vo
 def test_a_voice_from_elsewhere_is_believed_once_it_is_confirmed(alice: User, order: Order, sandbox: Sandbox) -> None:
     model_voice = order()
     foreign = place_made_elsewhere(sandbox, model_voice)
-    model_voice.account.client().cloning.train(foreign, advancing.order_for(model_voice))
+    model_voice.account.client().cloning.train(foreign, order_for(model_voice))
     voice = finish(imported(alice, foreign))
     assert voice.state == State.SUCCESS
     assert voice.demo_url

@@ -13,6 +13,7 @@ from voiceclone_site.sandbox.remote import Sandbox
 from voices import advancing, services
 from voices.durable import claim, declare_intent
 from voices.models import ProviderAccount, VoiceClone
+from voices.orders import order_for
 
 State = VoiceClone.State
 Order = Callable[..., VoiceClone]
@@ -56,7 +57,7 @@ def test_it_looks_for_the_voice_when_its_process_died_in_the_middle(order_voice:
     taken = claim(VoiceClone, voice.pk, lease=timedelta(seconds=90))
     assert taken is not None
     assert declare_intent(taken, "create", lease=timedelta(seconds=90))
-    order = advancing.order_for(taken)
+    order = order_for(taken)
     taken.account.client().cloning.create(order)  # and then the process is killed
 
     drain()
@@ -78,7 +79,7 @@ def test_it_removes_what_was_made_twice(order_voice: Order, sandbox: Sandbox) ->
     voice = order_voice()
     drain()
     voice.refresh_from_db()
-    voice.account.client().cloning.create(advancing.order_for(voice))
+    voice.account.client().cloning.create(order_for(voice))
     assert len(sandbox.ledger.created("aliyun-1")) == 2
 
     make_due(voice)

@@ -101,6 +101,8 @@ class Traits:
     `trains_in_two_steps`: a place is made first and without the recording, as `RemoteState.EMPTY`.
     `trains_idempotently`: handing over the same recording twice costs nothing. `speech_note` says why a voice cannot speak,
     `delete_note` what deleting does not do. A name counts its code points or its UTF-16 units, whichever are more.
+    `voices_per_call` is how many voices one call of `Cloning.statuses` tells of. `forgotten_after_days`: a voice that has not
+    spoken for so long is removed by the provider.
     """
 
     slug: str
@@ -131,6 +133,8 @@ class Traits:
     can_synthesize: bool
     trains_in_two_steps: bool = False
     trains_idempotently: bool = True
+    voices_per_call: int = 1
+    forgotten_after_days: int | None = None
     max_text_bytes: int | None = None
     max_name_length: int = 60
     speech_note: Text = ""
@@ -161,13 +165,21 @@ class Traits:
 # --- what crosses the line -------------------------------------------------------------------------------------------
 
 
+def at_once() -> None:
+    """No pace: the calls of an order follow one another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A provider account as a client needs it. `key` tells accounts apart in pools and is never sent."""
+    """A provider account as a client needs it. `key` tells accounts apart in pools and is never sent.
+
+    An order that takes several calls, such as a list of many pages, calls `pace` before each but the first.
+    """
 
     key: str
     credentials: Mapping[str, str] = field(repr=False)
     endpoints: Mapping[str, str]
+    pace: Callable[[], None] = field(default=at_once, repr=False)
 
 
 class RemoteState(StrEnum):
@@ -211,6 +223,8 @@ class VoiceOrder:
 class RemoteVoice:
     """A voice as the provider sees it. `created` is the provider's own wording of the time, only good for sorting.
 
+    `name` where it keeps one; `mark` is what stands where our tag would, whoever made the voice.
+
     Where a voice has no id before it is trained, `remote_id` is its task's until then: the answer that says READY brings the
     voice's own, under the key of the task's.
     """
@@ -221,6 +235,8 @@ class RemoteVoice:
     demo_url: str = ""
     model: str = ""
     created: str = ""
+    name: str = ""
+    mark: str = ""
     request_id: str = ""
     reason: ProviderError | None = None
 
@@ -275,6 +291,14 @@ class Places(Protocol):
 
         Whether a row of ours has one of them already is for the caller to know.
         """
+        ...
+
+
+class Inventory(Protocol):
+    """Where a provider lists all that an account holds. May raise `ProviderError`."""
+
+    def held(self) -> Sequence[RemoteVoice]:
+        """Every voice and every place of the account, whoever made it."""
         ...
 
 
@@ -448,5 +472,6 @@ class Provider:
     cloning: Cloning
     speech: Speech | None
     places: Places | None = None
+    inventory: Inventory | None = None
     steps: Steps | None = None
     demos: Demos | None = None

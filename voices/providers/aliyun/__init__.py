@@ -24,9 +24,11 @@ def build(account: Account) -> Provider:
     client = HttpClient(
         provider=TRAITS.slug, account_key=account.key, base_url=account.endpoints["http"], secrets=secrets
     )
+    cloning = AliyunCloning(client=client, headers=headers, pace=account.pace)
     return Provider(
         traits=TRAITS,
-        cloning=AliyunCloning(client=client, headers=headers),
+        cloning=cloning,
+        inventory=cloning,
         speech=AliyunSpeech(
             account_key=account.key, url=account.endpoints["websocket"], headers=headers, secrets=secrets
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from voices.providers.aliyun.errors import enrollment_refused, review_rejected
 from voices.providers.aliyun.traits import SLUG, TAKES_SAMPLE_LANGUAGE, TRAITS
-from voices.providers.base import ReadingText, RemoteState, RemoteVoice, VoiceOrder
+from voices.providers.base import ReadingText, RemoteState, RemoteVoice, VoiceOrder, at_once
 from voices.providers.errors import (
     InvalidRequest,
     OutcomeUnknown,
@@ -42,6 +42,7 @@ _STATES: Mapping[str, RemoteState] = {"OK": RemoteState.READY, "UNDEPLOYED": Rem
 class AliyunCloning:
     client: HttpClient
     headers: Mapping[str, str] = field(repr=False)
+    pace: Callable[[], None] = field(default=at_once, repr=False)
 
     def create(self, order: VoiceOrder) -> RemoteVoice:
         wanted = {"target_model": order.model, "prefix": order.tag, "url": order.sample_url} | _parameters(order)
@@ -96,7 +97,9 @@ class AliyunCloning:
                     found[voice.remote_id] = voice
                 if not missing:
                     return found
-        for remote_id in list(missing)[:MAX_SINGLE_QUERIES]:
+        for number, remote_id in enumerate(list(missing)[:MAX_SINGLE_QUERIES]):
+            if number or found:
+                self.pace()
             found[remote_id] = self._queried(remote_id)
         return found
 
@@ -104,6 +107,9 @@ class AliyunCloning:
         # The tag is looked for between the dashes of the id as well: were the filter ever ignored, we would adopt another's.
         carriers = [voice for voice in self._listed(prefix=tag) if tag in voice.remote_id.split("-")]
         return sorted(carriers, key=lambda voice: (voice.created, voice.remote_id))
+
+    def held(self) -> Sequence[RemoteVoice]:
+        return list(self._listed(prefix=""))
 
     def delete(self, remote_id: str) -> None:
         try:
@@ -134,6 +140,7 @@ class AliyunCloning:
             if not fresh or len(rows) < DEFAULT_PAGE_SIZE:
                 return
             page_index += 1
+            self.pace()
 
     def _call(self, action: str, wanted: Mapping[str, Any], *, effect: bool) -> Answer:
         order = {"model": "voice-enrollment", "input": {"action": action, **wanted}}
@@ -185,9 +192,16 @@ def _voice(row: Mapping[str, Any], *, request_id: str) -> RemoteVoice:
         raw_state=raw_state,
         model=str(row.get("target_model") or ""),
         created=str(row.get("gmt_create") or ""),
+        mark=_mark(str(row["voice_id"])),
         request_id=request_id,
         reason=reason,
     )
+
+
+def _mark(voice_id: str) -> str:
+    """The prefix that the voice was made with: an id is the model, the prefix and a UUID of 32 digits, joined by dashes."""
+    parts = voice_id.split("-")
+    return parts[-2] if len(parts) > 2 else ""
 
 
 def _output(answer: Answer) -> Mapping[str, Any]:

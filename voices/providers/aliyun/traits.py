@@ -307,6 +307,8 @@ TRAITS = Traits(
     synthesis_rate=2.7,
     # The vendor's own loop waits 5 minutes; a review may take longer.
     training_deadline_seconds=30 * 60.0,
+    voices_per_call=100,
+    forgotten_after_days=365,
     needs_public_url=True,
     needs_reading_text=False,
     can_rename=False,

@@ -37,7 +37,7 @@ def build(account: Account) -> Provider:
     training = Training(client=client("train"), tokens=Tokens(client=client("token"), credentials=known))
     return Provider(
         traits=TRAITS,
-        cloning=IflytekCloning(training=training, speech=speech),
+        cloning=IflytekCloning(training=training, speech=speech, pace=account.pace),
         speech=speech,
         steps=IflytekSteps(training=training),
     )

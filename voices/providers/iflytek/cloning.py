@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext_lazy as _
 
 from voices.providers import ws
-from voices.providers.base import ReadingText, RemoteState, RemoteVoice, Speech, SpeechRequest, VoiceOrder
+from voices.providers.base import ReadingText, RemoteState, RemoteVoice, Speech, SpeechRequest, VoiceOrder, at_once
 from voices.providers.errors import (
     Act,
     InvalidRequest,
@@ -45,6 +45,7 @@ class IflytekCloning:
     training: Training
     speech: Speech
     clock: Callable[[], float] = time.monotonic
+    pace: Callable[[], None] = at_once
 
     def create(self, order: VoiceOrder) -> RemoteVoice:
         """An empty task; its id is lost for good if the answer is."""
@@ -91,9 +92,11 @@ class IflytekCloning:
         until = self.clock() + STATUS_SECONDS
         found: dict[str, RemoteVoice] = {}
         trouble: ProviderError | None = None
-        for task_id in filter(_TASK_ID.fullmatch, dict.fromkeys(remote_ids)):
+        for number, task_id in enumerate(filter(_TASK_ID.fullmatch, dict.fromkeys(remote_ids))):
             if self.clock() > until:
                 break
+            if number:
+                self.pace()
             try:
                 found[task_id] = self._status(task_id)
             except (ProviderTrouble, InvalidRequest) as error:

@@ -30,5 +30,6 @@ def build(account: Account) -> Provider:
         client=client,
         headers=bearer(account.credentials["api_key"]),
         demo_hosts=tuple(host for host in hosts if host),
+        pace=account.pace,
     )
-    return Provider(traits=TRAITS, cloning=cloning, speech=None, places=cloning, demos=cloning)
+    return Provider(traits=TRAITS, cloning=cloning, speech=None, places=cloning, inventory=cloning, demos=cloning)

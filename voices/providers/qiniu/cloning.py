@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from django.utils.translation import gettext_lazy as _
 
-from voices.providers.base import OptionValue, ReadingText, RemoteState, RemoteVoice, VoiceOrder
+from voices.providers.base import OptionValue, ReadingText, RemoteState, RemoteVoice, VoiceOrder, at_once
 from voices.providers.errors import (
     Act,
     CredentialsRejected,
@@ -45,6 +45,7 @@ OK = "0"
 # Voices that the list did not show are asked for one by one, but not more of them than this in one go.
 MAX_SINGLE_QUERIES = 5
 LONGEST_DEMO_URL = 1000
+LONGEST_NAME = 200
 MAX_DEMO_BYTES = 8 * 1024 * 1024
 DEMO_SECONDS = 10.0
 
@@ -60,11 +61,12 @@ _DEFAULT_NAME = re.compile(r"复刻音色-[0-9A-Za-z]{5}")
 
 @dataclass(frozen=True, slots=True)
 class QiniuCloning:
-    """`base.Cloning`, `base.Places` and `base.Demos` in one: all three are about the same resource."""
+    """`base.Cloning`, `base.Places`, `base.Inventory` and `base.Demos` in one: all are about the same resource."""
 
     client: HttpClient
     headers: Mapping[str, str] = field(repr=False)
     demo_hosts: tuple[str, ...] = ()
+    pace: Callable[[], None] = field(default=at_once, repr=False)
 
     # --- Cloning ---
 
@@ -117,10 +119,17 @@ class QiniuCloning:
             rows = self._listed()
             found = {remote_id: rows[remote_id][1] for remote_id in wanted if remote_id in rows}
         missing = [remote_id for remote_id in wanted if remote_id not in found]
-        return found | {remote_id: self._asked(remote_id) for remote_id in missing[:MAX_SINGLE_QUERIES]}
+        for number, remote_id in enumerate(missing[:MAX_SINGLE_QUERIES]):
+            if number or len(wanted) > 1:
+                self.pace()
+            found[remote_id] = self._asked(remote_id)
+        return found
 
     def find(self, tag: str) -> Sequence[RemoteVoice]:
         raise InvalidRequest("a place takes no mark of ours; `unclaimed` is how a lost one comes back", provider=SLUG)
+
+    def held(self) -> Sequence[RemoteVoice]:
+        return [voice for _row, voice in self._listed().values()]
 
     def delete(self, remote_id: str) -> None:
         try:
@@ -293,6 +302,7 @@ def _voice(row: object, *, request_id: str) -> RemoteVoice | None:
         raw_state=raw_state[:60],
         demo_url=_link(row.get("demo_url")),
         model=MODEL_ID,
+        name=str(row.get("name") or "")[:LONGEST_NAME],
         request_id=request_id,
         reason=training_failed(state=raw_state, request_id=request_id) if state is RemoteState.FAILED else None,
     )

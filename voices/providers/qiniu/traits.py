@@ -81,6 +81,7 @@ TRAITS = Traits(
     enrollment_rate=1.0,
     synthesis_rate=1.0,
     training_deadline_seconds=30 * 60.0,
+    voices_per_call=1000,
     needs_public_url=True,
     needs_reading_text=False,
     can_rename=True,
