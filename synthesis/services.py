@@ -5,8 +5,8 @@ check ─► hold ─► record ─► open ─► relay ─► settle (the last
 from __future__ import annotations
 
 import logging
-import time
 import uuid
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,11 +27,12 @@ from synthesis.models import JobEvent, SynthesisJob
 from synthesis.streaming import LEASE, SpeechStream
 from voices import failures, options, rate
 from voices import services as voices
-from voices.durable import back_off, beat, claim, move, room_in_queue, wake, write_back
+from voices.durable import back_off, claim, move, room_in_queue, wake, write_back
 from voices.errors import Busy, Fault, InvalidInput, NotSupported, PortalError, VoiceNotReady, WrongState
 from voices.models import Owner, VoiceClone
 from voices.providers.base import OptionValue
 from voices.providers.errors import ProviderError, RateLimited, VoiceNotFound, VoiceNotUsable
+from voices.queues import Queue
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,6 @@ State, Mode = SynthesisJob.State, SynthesisJob.Mode
 ADVANCE = "synthesis.tasks.advance_job"
 TASK_SECONDS = 1800
 BACKGROUND_ATTEMPTS = 5
-BEAT_EVERY = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def submit(order: SpeechOrder) -> SynthesisJob:
     """Speak in the background."""
     with transaction.atomic():
         job = record(order, mode=Mode.BACKGROUND)
-        wake(ADVANCE, job.pk, timeout=TASK_SECONDS)
+        wake(ADVANCE, job.pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
     return job
 
 
@@ -248,7 +248,7 @@ def audio_of(job: SynthesisJob) -> FieldFile:
 def look_at(job: SynthesisJob) -> None:
     """Somebody is waiting for this job: if its wake-up was lost or its process died, do not wait for the sweep."""
     if SynthesisJob.objects.due().filter(pk=job.pk).exists() and cache.add(f"woken:{job.pk}", 1, 5):
-        wake(ADVANCE, job.pk, timeout=TASK_SECONDS)
+        wake(ADVANCE, job.pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,9 +301,8 @@ def advance(pk: uuid.UUID | str) -> None:
 
 def sweep() -> None:
     """Find what is due and wake it: the safety net under every lost wake-up."""
-    for pk in SynthesisJob.objects.due().order_by("due_at").values_list("pk", flat=True)[: room_in_queue()]:
-        wake(ADVANCE, pk, timeout=TASK_SECONDS)
-    streaming.clear_spool()
+    for pk in SynthesisJob.objects.due().order_by("due_at").values_list("pk", flat=True)[: room_in_queue(Queue.SLOW)]:
+        wake(ADVANCE, pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
 
 
 def _step(job: SynthesisJob) -> None:
@@ -332,20 +331,11 @@ def _speak_in_background(job: SynthesisJob) -> None:
         _after_refusal(job, error)
         return
     try:
-        _hear_out(stream)
+        deque(stream, maxlen=0)
     except (ProviderError, PortalError) as error:
         logger.info("synthesis job %s ended early: %s", job.pk, error)
     finally:
         stream.close(because=Interrupted())
-
-
-def _hear_out(stream: SpeechStream) -> None:
-    """To the end, and showing that the worker is alive: while it listens to a long text no other task comes through."""
-    beaten = time.monotonic()
-    for _chunk in stream:
-        if time.monotonic() - beaten > BEAT_EVERY:
-            beat("default")
-            beaten = time.monotonic()
 
 
 def _after_refusal(job: SynthesisJob, error: ProviderError | PortalError) -> None:

@@ -24,6 +24,7 @@ from voices.errors import Busy, ConsentMissing, Fault, InvalidInput, PortalError
 from voices.models import ProviderAccount, VoiceClone, VoiceEvent
 from voices.providers.base import Cloning, Places, RemoteState, RemoteVoice, VoiceOrder
 from voices.providers.errors import Act, OutcomeUnknown, ProviderError, RateLimited, VoiceNotDeletable, VoiceNotFound
+from voices.queues import Queue
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,9 @@ def _step(voice: VoiceClone) -> None:
 def sweep() -> None:
     """Find what is due and wake it: the safety net under every lost wake-up. Training voices wake one of each account."""
     due = VoiceClone.objects.due().order_by("due_at")
-    for pk in due.exclude(state=State.TRAINING).values_list("pk", flat=True)[: room_in_queue()]:
+    for pk in due.filter(state=State.INIT).values_list("pk", flat=True)[: room_in_queue(Queue.SLOW)]:
+        wake(ADVANCE, pk, queue=Queue.SLOW)
+    for pk in due.exclude(state__in=(State.INIT, State.TRAINING)).values_list("pk", flat=True)[: room_in_queue()]:
         wake(ADVANCE, pk)
     accounts = due.filter(state=State.TRAINING).order_by("account").values_list("account", flat=True).distinct()
     for account in accounts:
@@ -363,7 +366,7 @@ def _look_for(voice: VoiceClone) -> None:
             attempts=0,
             due_at=timezone.now(),
         )
-        wake(ADVANCE, voice.pk)
+        wake(ADVANCE, voice.pk, queue=Queue.SLOW)
 
 
 def _found_by_tag(voice: VoiceClone, cloning: Cloning) -> list[RemoteVoice]:
@@ -389,7 +392,7 @@ def _see_whether_it_trains(voice: VoiceClone, cloning: Cloning) -> None:
     if remote.state == RemoteState.EMPTY or (unchanged and remote.state in (RemoteState.READY, RemoteState.FAILED)):
         event = VoiceEvent(row=voice, kind="not_handed_over", detail={"provider_state": remote.raw_state})
         _write_or_give_back(voice, event=event, state=State.INIT, polled_at=timezone.now(), due_at=timezone.now())
-        wake(ADVANCE, voice.pk)
+        wake(ADVANCE, voice.pk, queue=Queue.SLOW)
     elif remote.state == RemoteState.WORKING:
         _adopt(voice, remote, kind="training_started")
     else:
@@ -506,7 +509,7 @@ def _adopt(voice: VoiceClone, remote: RemoteVoice, *, kind: str) -> None:
         **failures.CLEARED,
     )
     if stored and empty:
-        wake(ADVANCE, voice.pk)
+        wake(ADVANCE, voice.pk, queue=Queue.SLOW)
     elif not stored:
         logger.warning("voice %s was moved while it was being trained; its id at the provider is kept", voice.pk)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from voices import advancing
-from voices.durable import beat
 
 
 def advance_voice(pk: str) -> None:
-    beat("default")
     advancing.advance(pk)
