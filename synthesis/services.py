@@ -5,8 +5,8 @@ check ─► hold ─► record ─► open ─► relay ─► settle (the last
 from __future__ import annotations
 
 import logging
-import time
 import uuid
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,11 +27,22 @@ from synthesis.models import JobEvent, JobQuerySet, SynthesisJob
 from synthesis.streaming import LEASE, SpeechStream
 from voices import circuit, failures, fairness, leave, options
 from voices import services as voices
-from voices.durable import back_off, beat, claim, move, room_in_queue, wake, write_back
-from voices.errors import AccountPaused, Busy, CircuitOpen, Fault, InvalidInput, NotSupported, PortalError, VoiceNotReady, WrongState
+from voices.durable import back_off, claim, move, room_in_queue, wake, write_back
+from voices.errors import (
+    AccountPaused,
+    Busy,
+    CircuitOpen,
+    Fault,
+    InvalidInput,
+    NotSupported,
+    PortalError,
+    VoiceNotReady,
+    WrongState,
+)
 from voices.models import Owner, ProviderAccount, VoiceClone
 from voices.providers.base import OptionValue
 from voices.providers.errors import ProviderError, VoiceNotFound, VoiceNotUsable
+from voices.queues import Queue
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +53,6 @@ TASK_SECONDS = 1800
 BACKGROUND_ATTEMPTS = 5
 WAKE_UPS = 8
 """Of one owner's jobs that wait; further ones are taken up as these end, so that nobody fills the queue in front of others."""
-BEAT_EVERY = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,7 @@ def submit(order: SpeechOrder) -> SynthesisJob:
     with transaction.atomic():
         job = record(order, mode=Mode.BACKGROUND)
         if _waiting().filter(owner=order.owner)[:WAKE_UPS].count() < WAKE_UPS:
-            wake(ADVANCE, job.pk, timeout=TASK_SECONDS)
+            wake(ADVANCE, job.pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
     return job
 
 
@@ -250,7 +260,7 @@ def audio_of(job: SynthesisJob) -> FieldFile:
 def look_at(job: SynthesisJob) -> None:
     """Somebody is waiting for this job: if its wake-up was lost or its process died, do not wait for the sweep."""
     if SynthesisJob.objects.due().filter(pk=job.pk).exists() and cache.add(f"woken:{job.pk}", 1, 5):
-        wake(ADVANCE, job.pk, timeout=TASK_SECONDS)
+        wake(ADVANCE, job.pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,18 +322,17 @@ def advance_next(pk: uuid.UUID | str) -> None:
         turn = fairness.next_turn(waiting, everybody=SynthesisJob.objects.all())
     advance(turn or pk)
     if turn is not None and waiting.exists():
-        wake(ADVANCE, turn, timeout=TASK_SECONDS)
+        wake(ADVANCE, turn, queue=Queue.SLOW, timeout=TASK_SECONDS)
 
 
 def sweep() -> None:
     """Find what is due and wake it: the safety net under every lost wake-up. Jobs whose account is shut wait, and say why."""
     waiting = _waiting()
     left_behind = SynthesisJob.objects.due().exclude(state=State.QUEUED, mode=Mode.BACKGROUND)
-    room = room_in_queue()
+    room = room_in_queue(Queue.SLOW)
     for pk in [*left_behind.values_list("pk", flat=True)[:room], *fairness.in_turn(waiting)[:room]][:room]:
-        wake(ADVANCE, pk, timeout=TASK_SECONDS)
+        wake(ADVANCE, pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
     circuit.tell_who_waits(SynthesisJob.objects.due().filter(state=State.QUEUED), account="voice__account")
-    streaming.clear_spool()
 
 
 def _waiting() -> JobQuerySet:
@@ -361,20 +370,11 @@ def _speak_in_background(job: SynthesisJob) -> None:
         _after_refusal(job, error)
         return
     try:
-        _hear_out(stream)
+        deque(stream, maxlen=0)
     except (ProviderError, PortalError) as error:
         logger.info("synthesis job %s ended early: %s", job.pk, error)
     finally:
         stream.close(because=Interrupted())
-
-
-def _hear_out(stream: SpeechStream) -> None:
-    """To the end, and showing that the worker is alive: while it listens to a long text no other task comes through."""
-    beaten = time.monotonic()
-    for _chunk in stream:
-        if time.monotonic() - beaten > BEAT_EVERY:
-            beat("default")
-            beaten = time.monotonic()
 
 
 def _after_refusal(job: SynthesisJob, error: ProviderError | PortalError) -> None:

@@ -6,13 +6,13 @@ import pydoc
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.conf import settings
 from django.utils import timezone
 from django_q.models import OrmQ
 
 from synthesis.models import SynthesisJob
-from voices.durable import DurableRow
+from voices.durable import DurableRow, beat
 from voices.models import VoiceClone
+from voices.queues import Queue
 
 SWEEP = "synthesis.tasks.sweep"
 
@@ -36,6 +36,7 @@ def drain(*, most: int = 100) -> list[str]:
         queued.delete()
         ran.append(str(task["func"]))
         _function(task["func"])(*task["args"], **task["kwargs"])
+        beat(Queue(queued.key))
     return ran
 
 
@@ -59,7 +60,7 @@ def finish(row: Row, *, rounds: int = 20) -> Row:
 
 
 def _oldest() -> OrmQ | None:
-    found: OrmQ | None = OrmQ.objects.filter(key=settings.Q_CLUSTER["name"]).order_by("id").first()
+    found: OrmQ | None = OrmQ.objects.order_by("id").first()
     return found
 
 

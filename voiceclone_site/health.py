@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -19,9 +20,11 @@ from django.views.decorators.http import require_safe
 
 from voiceclone_site.pages import sandbox_in_use
 from voices import durable
+from voices.queues import Queue
 
-# The sweep runs each minute and beats when it has come through the queue; three missed ones are no accident.
-WORKER_SILENCE = timedelta(seconds=180)
+# A worker beats every five seconds, and ends itself when nothing came through it for twenty.
+WORKER_SILENCE = timedelta(seconds=60)
+WORKERS: Mapping[str, Queue] = {"worker": Queue.DEFAULT, "worker_slow": Queue.SLOW}
 SANDBOX_TIMEOUT = 2.0
 
 
@@ -43,7 +46,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     checks = {
         "web": Check(ok=True, sentence="The web process answers."),
         "database": _asking_the_database(_database),
-        "worker": _asking_the_database(_worker),
+        **{name: _asking_the_database(partial(_worker, queue)) for name, queue in WORKERS.items()},
         "sandbox": _asking_the_database(_sandbox),
     }
     ready = all(check.ok for check in checks.values())
@@ -73,15 +76,16 @@ def _database() -> Check:
     return Check(ok=True, sentence="The database answers.")
 
 
-def _worker() -> Check:
-    beat = durable.last_beat(settings.Q_CLUSTER["name"])
+def _worker(queue: Queue) -> Check:
+    beat = durable.last_beat(queue)
     if beat is None:
-        return Check(ok=False, sentence="No worker has come through the queue yet. Start one: manage.py qcluster.")
-    age = timezone.now() - beat
-    if age > WORKER_SILENCE:
-        sentence = f"No worker has come through the queue for {age.total_seconds():.0f} s. Restart manage.py qcluster."
+        sentence = f"No worker has come through the queue {queue} yet. Start one: manage.py work {queue}."
         return Check(ok=False, sentence=sentence)
-    return Check(ok=True, sentence=f"A worker came through the queue {max(age.total_seconds(), 0):.0f} s ago.")
+    age = (timezone.now() - beat).total_seconds()
+    if age > WORKER_SILENCE.total_seconds():
+        sentence = f"No worker has come through the queue {queue} for {age:.0f} s. Restart manage.py work {queue}."
+        return Check(ok=False, sentence=sentence)
+    return Check(ok=True, sentence=f"A worker came through the queue {queue} {max(age, 0):.0f} s ago.")
 
 
 def _sandbox() -> Check:

@@ -137,12 +137,17 @@ else:
     }
 
 # The rows are the truth and a task is only a wake-up (docs/decisions/0001), so a task is never retried by the queue.
+# `retry` counts from when a task is taken, and up to `queue_limit` + 1 tasks wait behind running ones: it has to outlast those.
+WORKERS = env.int("WORKERS", default=2)
+SLOW_WORKERS = env.int("SLOW_WORKERS", default=WORKERS)
+STOP_SECONDS = env.int("STOP_SECONDS", default=10)
 Q_CLUSTER = {
     "name": "default",
     "label": "django-q2",
+    "broker_class": "voiceclone_site.supervisor.broker.ReportingORM",
     "orm": "default",
-    "workers": env.int("WORKERS", default=2),
-    "queue_limit": env.int("WORKERS", default=2),
+    "workers": WORKERS,
+    "queue_limit": WORKERS,
     "timeout": 120,
     "retry": 480,
     "max_attempts": 1,
@@ -152,6 +157,10 @@ Q_CLUSTER = {
     "poll": 0.2,
     "recycle": 200,
     "bulk": 1,
+    "ALT_CLUSTERS": {
+        # The one schedule is the default queue's.
+        "slow": {"workers": SLOW_WORKERS, "queue_limit": SLOW_WORKERS, "retry": 5600, "scheduler": False},
+    },
 }
 
 # --- people ---

@@ -43,6 +43,7 @@ from voices.places import alone_in_making, unclaimed
 from voices.polling import POLL
 from voices.providers.base import RemoteState
 from voices.providers.errors import OutcomeUnknown, ProviderError, VoiceNotDeletable, VoiceNotFound
+from voices.queues import Queue
 from voices.stumbling import stumbles_shown
 
 logger = logging.getLogger(__name__)
@@ -96,7 +97,9 @@ def sweep() -> None:
     Training voices are one wake-up for each account. Those of an account that is shut wait where they are, and say why.
     """
     due = VoiceClone.objects.due().exclude(account__in=ProviderAccount.objects.filter(circuit.shut()))
-    for pk in fairness.in_turn(due.exclude(state=State.TRAINING))[: room_in_queue()]:
+    for pk in fairness.in_turn(due.filter(state=State.INIT))[: room_in_queue(Queue.SLOW)]:
+        wake(ADVANCE, pk, queue=Queue.SLOW)
+    for pk in fairness.in_turn(due.exclude(state__in=(State.INIT, State.TRAINING)))[: room_in_queue()]:
         wake(ADVANCE, pk)
     training = due.filter(state=State.TRAINING).order_by()
     for account in training.values_list("account", flat=True).distinct():

@@ -2,7 +2,7 @@ from django.apps import AppConfig
 from django.core.checks import register
 from django.utils.translation import gettext_lazy as _
 
-from voices.checks import sample_url_seconds
+from voices.checks import queue_names, sample_url_seconds
 
 
 class VoicesConfig(AppConfig):
@@ -10,4 +10,5 @@ class VoicesConfig(AppConfig):
     verbose_name = _("Voices")
 
     def ready(self) -> None:
+        register(queue_names)
         register(sample_url_seconds)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
+
+from voices.queues import Queue
 
 SHORTEST, LONGEST = 900, 604800
 
@@ -20,5 +23,20 @@ def sample_url_seconds(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             f"SAMPLE_URL_SECONDS is {seconds}: the address of a sample must live {SHORTEST} to {LONGEST} seconds.",
             hint="Set SAMPLE_URL_SECONDS to a number in that range, or remove it for two hours.",
             id="voices.E001",
+        )
+    ]
+
+
+def queue_names(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """A cluster of another name would run happily, and nothing would ever come to it (measured, django-q2 1.11.1)."""
+    known = {str(queue) for queue in Queue}
+    name = os.environ.get("Q_CLUSTER_NAME") or settings.Q_CLUSTER["name"]
+    if name in known and {settings.Q_CLUSTER["name"], *settings.Q_CLUSTER["ALT_CLUSTERS"]} == known:
+        return []
+    return [
+        Error(
+            f"There is no queue called {name!r}." if name not in known else "Q_CLUSTER does not describe every queue.",
+            hint=f"The queues are {', '.join(sorted(known))}. Start a worker with: manage.py work QUEUE",
+            id="voices.E002",
         )
     ]

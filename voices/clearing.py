@@ -12,6 +12,7 @@ from voices.outcomes import ADVANCE, LEASE, LOOK_AFTER, adopt, apply, may_call, 
 from voices.places import alone_in_making, unclaimed
 from voices.providers.base import Cloning, RemoteState, RemoteVoice
 from voices.providers.errors import ProviderError
+from voices.queues import Queue
 
 State = VoiceClone.State
 
@@ -60,7 +61,7 @@ def look_for(voice: VoiceClone) -> None:
             attempts=0,
             due_at=timezone.now(),
         )
-        wake(ADVANCE, voice.pk)
+        wake(ADVANCE, voice.pk, queue=Queue.SLOW)
 
 
 def _found_by_tag(voice: VoiceClone, cloning: Cloning) -> list[RemoteVoice]:
@@ -87,7 +88,7 @@ def _see_whether_it_trains(voice: VoiceClone, cloning: Cloning) -> None:
     if remote.state == RemoteState.EMPTY or (unchanged and remote.state in (RemoteState.READY, RemoteState.FAILED)):
         event = VoiceEvent(row=voice, kind="not_handed_over", detail={"provider_state": remote.raw_state})
         write_or_give_back(voice, event=event, state=State.INIT, polled_at=timezone.now(), due_at=timezone.now())
-        wake(ADVANCE, voice.pk)
+        wake(ADVANCE, voice.pk, queue=Queue.SLOW)
     elif remote.state == RemoteState.WORKING:
         adopt(voice, remote, kind="training_started")
     else:

@@ -20,8 +20,12 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django_q.models import OrmQ
+from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
+
+from voices.queues import Queue
+
+RESULTS_KEPT = timedelta(days=7)
 
 
 class DurableRow(models.Model):
@@ -152,15 +156,20 @@ def give_back(row: DurableRow, **fields: Any) -> None:
     )
 
 
-def wake(task: str, pk: uuid.UUID | str, **q_options: Any) -> None:
+def wake(task: str, pk: uuid.UUID | str, *, queue: Queue = Queue.DEFAULT, **q_options: Any) -> None:
     """Queue a wake-up for a row. Inside a transaction both are stored or neither; lost or doubled, it does no harm."""
-    async_task(task, str(pk), **q_options)
+    async_task(task, str(pk), cluster=queue.value, **q_options)
 
 
-def room_in_queue(*, most: int = 500) -> int:
+def room_in_queue(queue: Queue = Queue.DEFAULT, *, most: int = 500) -> int:
     """How many wake-ups a sweep may add. A row that waits for its turn stays due, and must not be queued anew each minute."""
-    queued: int = OrmQ.objects.count()
+    queued: int = OrmQ.objects.filter(key=queue.value).count()
     return max(0, most - queued)
+
+
+def forget_results() -> None:
+    """What django-q2 notes of tasks that ran, tracebacks too, it keeps for ever; what matters stands in the rows."""
+    Task.objects.filter(stopped__lt=timezone.now() - RESULTS_KEPT).delete()
 
 
 def back_off(attempts: int, *, base: float = 3.0, factor: float = 1.6, most: float = 60.0) -> timedelta:
@@ -184,12 +193,12 @@ class QueueHeartbeat(models.Model):
         return f"{self.queue} {self.beat_at:%Y-%m-%d %H:%M:%S}"
 
 
-def beat(queue: str) -> None:
-    """Every task that came through the queue says so, for a heartbeat of its own would wait behind all of them."""
+def beat(queue: Queue) -> None:
+    """A task has come all the way through the queue, or every worker of a cluster is at one."""
     now = timezone.now()
-    if not QueueHeartbeat.objects.filter(queue=queue).update(beat_at=now):
-        QueueHeartbeat.objects.bulk_create([QueueHeartbeat(queue=queue, beat_at=now)], ignore_conflicts=True)
+    if not QueueHeartbeat.objects.filter(queue=queue.value).update(beat_at=now):
+        QueueHeartbeat.objects.bulk_create([QueueHeartbeat(queue=queue.value, beat_at=now)], ignore_conflicts=True)
 
 
-def last_beat(queue: str) -> datetime | None:
-    return QueueHeartbeat.objects.filter(queue=queue).values_list("beat_at", flat=True).first()
+def last_beat(queue: Queue) -> datetime | None:
+    return QueueHeartbeat.objects.filter(queue=queue.value).values_list("beat_at", flat=True).first()

@@ -17,6 +17,7 @@ from voices.errors import AccountPaused, Busy, CircuitOpen, PortalError
 from voices.models import VoiceClone, VoiceEvent
 from voices.providers.base import RemoteState, RemoteVoice
 from voices.providers.errors import Act, OutcomeUnknown, ProviderError, VoiceNotFound
+from voices.queues import Queue
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ def adopt(voice: VoiceClone, remote: RemoteVoice, *, kind: str) -> None:
         **failures.CLEARED,
     )
     if stored and empty:
-        wake(ADVANCE, voice.pk)
+        wake(ADVANCE, voice.pk, queue=Queue.SLOW)
     elif not stored:
         logger.warning("voice %s was moved while it was being trained; its id at the provider is kept", voice.pk)
 

@@ -22,6 +22,7 @@ from voices.names import valid_name
 from voices.outcomes import ADVANCE
 from voices.providers import registry
 from voices.providers.base import Traits
+from voices.queues import Queue
 
 State = VoiceClone.State
 
@@ -69,7 +70,7 @@ def create_voice(
         )
         intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept, reading=reading_text)
         VoiceEvent.objects.create(row=voice, kind="created", to_state=State.INIT)
-        wake(ADVANCE, voice.pk)
+        wake(ADVANCE, voice.pk, queue=Queue.SLOW)
     return voice
 
 
@@ -162,7 +163,7 @@ def import_voice(
         )
         intake.keep_consent(voice, None, consent)
         VoiceEvent.objects.create(row=voice, kind="import_requested", to_state=State.INIT)
-        wake(ADVANCE, voice.pk)
+        wake(ADVANCE, voice.pk, queue=Queue.SLOW)
     return voice
 
 
@@ -193,7 +194,7 @@ def look_at(voice: VoiceClone) -> None:
     if VoiceClone.objects.due().filter(pk=voice.pk).exists() and cache.add(
         f"woken:{voice.pk}", 1, FRESH.total_seconds()
     ):
-        wake(ADVANCE, voice.pk)
+        wake(ADVANCE, voice.pk, queue=Queue.SLOW if voice.state == State.INIT else Queue.DEFAULT)
 
 
 def doubt(voice: VoiceClone) -> None:
@@ -233,7 +234,7 @@ def _start_over(voice: VoiceClone) -> None:
         **failures.CLEARED,
         **changed,
     )
-    wake(ADVANCE, voice.pk)
+    wake(ADVANCE, voice.pk, queue=Queue.SLOW)
 
 
 def _moved_or_raise(voice: VoiceClone, *, states: set[str], event: VoiceEvent, **fields: Any) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from voices import advancing, polling
-from voices.durable import beat
 
 
 def advance_voice(pk: str) -> None:
-    beat("default")
     advancing.advance_next(pk)
 
 
 def poll_account(pk: str) -> None:
-    beat("default")
     polling.poll_account(int(pk))

@@ -76,7 +76,12 @@ class Started:
 
     def leader(self, name: str) -> int:
         """The process that leads a group, which is also the group's id; 0 while there is none."""
-        marks = {"sandbox": b"manage.py\0sandbox", "worker": b"manage.py\0work", "web": b"gunicorn\0"}
+        marks = {
+            "sandbox": b"manage.py\0sandbox",
+            "worker": b"manage.py\0work\0default",
+            "worker_slow": b"manage.py\0work\0slow",
+            "web": b"gunicorn\0",
+        }
         found = [
             pid for pid, line in processes_of(self.data_dir).items() if marks[name] in line and os.getpgid(pid) == pid
         ]

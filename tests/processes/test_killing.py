@@ -5,73 +5,17 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import requests
 
+from tests.processes.alice import JOBS, TEXT, VOICES, Alice, calls
 from tests.processes.eventually import eventually
 from tests.processes.started import Started, database_of_its_own, free_port, portal
-from tests.recordings import WOMAN, recording
 
 pytestmark = pytest.mark.xdist_group("killing")
 
-VOICES, JOBS = "voices_voiceclone", "synthesis_synthesisjob"
 LONGER_THAN_THE_TEST = 600.0
-TEXT = "今天天气怎么样？"
-
-
-class Alice:
-    """A person at the other end of the API, who looks again and again."""
-
-    def __init__(self, started: Started) -> None:
-        self.started = started
-        token = started.manage("create_token", "--user", "alice@example.com", "--name", "a test", "--create-user")
-        self.headers = {"Authorization": f"Bearer {token}", "Accept-Language": "en"}
-
-    def order_voice(self) -> str:
-        form = {"name": "Annie", "consent": "true", "provider": "aliyun", "language": "en"}
-        files = {"sample": ("annie.wav", recording(WOMAN))}
-        answer = requests.post(
-            f"{self.started.address}/api/v1/voices", headers=self.headers, data=form, files=files, timeout=30
-        )
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
-
-    def submit(self, voice: str) -> str:
-        order = {"voice": voice, "text": TEXT}
-        answer = requests.post(f"{self.started.address}/api/v1/jobs", headers=self.headers, json=order, timeout=30)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
-
-    def look(self, kind: str, row: str) -> dict[str, Any]:
-        """What the API says of a voice or a job; nothing while the web process is down."""
-        try:
-            answer = requests.get(f"{self.started.address}/api/v1/{kind}/{row}", headers=self.headers, timeout=30)
-        except requests.ConnectionError:
-            return {}
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
-
-    def waits_for_look(self, voice: str, number: int) -> None:
-        """The portal has asked the provider for its voices this often."""
-        eventually(
-            lambda: self.look("voices", voice) and calls(self.started, "list_voice") >= number, what=f"look {number}"
-        )
-
-    def sees(self, kind: str, row: str, *states: str, seconds: float = 60.0) -> dict[str, Any]:
-        """Wait, looking, until the row stands in one of these states."""
-        table = VOICES if kind == "voices" else JOBS
-
-        def stands() -> dict[str, Any]:
-            found = self.look(kind, row)
-            return found if found.get("state") in states else {}
-
-        try:
-            return eventually(stands, seconds=seconds, what=f"{kind}/{row} is {' or '.join(states)}")
-        except AssertionError as late:
-            raise AssertionError(f"{late}\n{table}: {self.look(kind, row)}\n{self.started.logs()}") from None
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +48,6 @@ def ready_voice(started: Started, alice: Alice) -> str:
     return voice
 
 
-def calls(started: Started, operation: str) -> int:
-    return len(started.sandbox.ledger.calls(operation))
-
-
 def killed(started: Started, name: str) -> None:
     """kill -9 of a whole group, and the supervisor has started another."""
     old = started.leader(name)
@@ -119,7 +59,7 @@ def test_it_adopts_the_voice_whose_worker_died_before_it_heard_the_answer(starte
     started.sandbox.fail(operation="create_voice", how="delay", at="after", seconds=LONGER_THAN_THE_TEST)
     voice = alice.order_voice()
     eventually(lambda: started.sandbox.ledger.created(), what="the provider has made the voice")
-    killed(started, "worker")
+    killed(started, "worker_slow")
     started.let_time_pass(VOICES)
     alice.sees("voices", voice, "Unknown")
     started.let_time_pass(VOICES)
@@ -132,7 +72,7 @@ def test_it_asks_again_only_after_it_has_seen_that_nothing_happened(started: Sta
     started.sandbox.fail(operation="create_voice", how="delay", at="before", seconds=LONGER_THAN_THE_TEST)
     voice = alice.order_voice()
     eventually(lambda: calls(started, "create_voice") == 1, what="the call has arrived")
-    killed(started, "worker")
+    killed(started, "worker_slow")
     started.let_time_pass(VOICES)
     alice.sees("voices", voice, "Unknown")
     for looks in (1, 2, 3):
@@ -173,7 +113,7 @@ def test_it_ends_a_job_whose_worker_died_while_it_spoke_and_sends_it_once(
     started.sandbox.fail(operation="synthesis", how="stall", at="after")
     job = alice.submit(ready_voice)
     eventually(lambda: started.sandbox.ledger.answers("audio"), what="it speaks")
-    started.kill("worker")
+    started.kill("worker_slow")
     waiting = alice.submit(ready_voice)
     alice.sees("jobs", waiting, "Success")
     started.let_time_pass(JOBS)
@@ -212,12 +152,13 @@ def test_it_speaks_again_after_the_sandbox_died(started: Started, alice: Alice, 
     assert alice.sees("jobs", alice.submit(ready_voice), "Success", "Failed")["state"] == "Success"
 
 
-def test_it_replaces_a_worker_that_lives_but_hears_nothing(started: Started) -> None:
-    deaf = started.leader("worker")
-    os.killpg(deaf, signal.SIGSTOP)
+@pytest.mark.parametrize("name", ["worker", "worker_slow"])
+def test_it_replaces_a_worker_whose_every_process_is_frozen(started: Started, name: str) -> None:
+    frozen = started.leader(name)
+    os.killpg(frozen, signal.SIGSTOP)
     started.sql("UPDATE voices_queueheartbeat SET beat_at = '2000-01-01 00:00:00'")
     status, checks = started.readyz()
-    assert (status, checks["worker"]["status"]) == (503, "failed")
-    assert "Restart manage.py qcluster" in checks["worker"]["message"]
-    eventually(lambda: started.leader("worker") not in (0, deaf), seconds=60, what="another worker")
+    assert (status, checks[name]["status"]) == (503, "failed")
+    assert "Restart manage.py work" in checks[name]["message"]
+    eventually(lambda: started.leader(name) not in (0, frozen), seconds=60, what="another worker")
     eventually(lambda: started.readyz()[0] == 200, what="the portal is well again")

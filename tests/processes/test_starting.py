@@ -56,6 +56,7 @@ def test_it_says_where_it_is_and_who_may_log_in(folder: Path) -> None:
             "web": "ok",
             "database": "ok",
             "worker": "ok",
+            "worker_slow": "ok",
             "sandbox": "ok",
         }
         assert (folder / "keys" / "secret_key").stat().st_mode & 0o077 == 0
@@ -64,7 +65,7 @@ def test_it_says_where_it_is_and_who_may_log_in(folder: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_leaves_no_process_when_it_is_asked_to_stop(folder: Path, number: signal.Signals) -> None:
     with portal(folder) as started:
-        assert len(processes_of(folder)) >= 8
+        assert len(processes_of(folder)) >= 14
         assert started.end(number) == 0
         assert not processes_of(folder)
         assert started.text.endswith("Stopped.\n")

@@ -13,13 +13,15 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from voices.models import ProviderAccount, QueueHeartbeat
+from voices.queues import Queue
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def worker() -> None:
-    QueueHeartbeat.objects.create(queue="default", beat_at=timezone.now())
+def workers() -> None:
+    for queue in Queue:
+        QueueHeartbeat.objects.create(queue=queue, beat_at=timezone.now())
 
 
 @pytest.fixture
@@ -59,34 +61,39 @@ def test_it_is_alive_without_asking_anybody() -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
 
 
-@pytest.mark.usefixtures("worker")
+@pytest.mark.usefixtures("workers")
 def test_it_is_ready_when_all_answer() -> None:
     status, each, body = checks()
     assert (status, body["status"]) == (200, "ready")
-    assert each == {"web": "ok", "database": "ok", "worker": "ok", "sandbox": "ok"}
+    assert each == {"web": "ok", "database": "ok", "worker": "ok", "worker_slow": "ok", "sandbox": "ok"}
 
 
-def test_it_is_not_ready_before_a_worker_came_through_the_queue() -> None:
+@pytest.mark.parametrize(("name", "queue"), [("worker", "default"), ("worker_slow", "slow")])
+@pytest.mark.usefixtures("workers")
+def test_it_is_not_ready_before_a_worker_came_through_each_queue(name: str, queue: str) -> None:
+    QueueHeartbeat.objects.filter(queue=queue).delete()
     status, each, body = checks()
-    assert (status, each["worker"]) == (503, "failed")
-    assert "manage.py qcluster" in body["checks"]["worker"]["message"]
+    assert (status, [check for check, result in each.items() if result == "failed"]) == (503, [name])
+    assert f"manage.py work {queue}" in body["checks"][name]["message"]
 
 
-def test_it_is_not_ready_when_the_worker_has_gone_silent() -> None:
-    QueueHeartbeat.objects.create(queue="default", beat_at=timezone.now() - timedelta(seconds=181))
+@pytest.mark.parametrize(("name", "queue"), [("worker", "default"), ("worker_slow", "slow")])
+@pytest.mark.usefixtures("workers")
+def test_it_is_not_ready_when_one_worker_has_gone_silent(name: str, queue: str) -> None:
+    QueueHeartbeat.objects.filter(queue=queue).update(beat_at=timezone.now() - timedelta(seconds=61))
     status, each, body = checks()
-    assert (status, each["worker"]) == (503, "failed")
-    assert "181 s" in body["checks"]["worker"]["message"]
+    assert (status, [check for check, result in each.items() if result == "failed"]) == (503, [name])
+    assert "61 s" in body["checks"][name]["message"]
 
 
-@pytest.mark.usefixtures("worker", "sandbox_account")
+@pytest.mark.usefixtures("workers", "sandbox_account")
 def test_it_is_ready_when_the_sandbox_that_is_used_answers(settings: Settings, healthy_address: str) -> None:
     settings.SANDBOX_HOST = healthy_address
     status, each, _body = checks()
     assert (status, each["sandbox"]) == (200, "ok")
 
 
-@pytest.mark.usefixtures("worker", "sandbox_account")
+@pytest.mark.usefixtures("workers", "sandbox_account")
 def test_it_is_not_ready_when_the_sandbox_that_is_used_is_gone(settings: Settings) -> None:
     settings.SANDBOX_HOST = "127.0.0.1:1"
     status, each, body = checks()
@@ -94,7 +101,7 @@ def test_it_is_not_ready_when_the_sandbox_that_is_used_is_gone(settings: Setting
     assert "manage.py sandbox" in body["checks"]["sandbox"]["message"]
 
 
-@pytest.mark.usefixtures("worker")
+@pytest.mark.usefixtures("workers")
 def test_it_says_so_when_the_database_does_not_answer() -> None:
     def refuse(*_arguments: object) -> None:
         raise DatabaseError("password=s3cret-s3cret")
@@ -102,7 +109,7 @@ def test_it_says_so_when_the_database_does_not_answer() -> None:
     with connection.execute_wrapper(refuse):
         status, each, body = checks()
     assert status == 503
-    assert each == {"web": "ok", "database": "failed", "worker": "failed", "sandbox": "failed"}
+    assert each == dict.fromkeys(("database", "worker", "worker_slow", "sandbox"), "failed") | {"web": "ok"}
     assert "s3cret" not in str(body)
 
 

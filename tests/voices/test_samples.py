@@ -421,17 +421,13 @@ def test_it_counts_a_bomb_of_silence_only_so_far() -> None:
 
 
 def test_it_stops_an_inspection_that_takes_too_long() -> None:
-    inspection = look(
-        eight_channels(280, noise=True), rules=LENIENT, limits=Limits(cpu=1, wall=20, address_space=ROOM)
-    )
+    inspection = look(eight_channels(280, noise=True), rules=LENIENT, limits=Limits(cpu=1, wall=20, address_space=ROOM))
     assert codes(inspection) == ["too_slow"]
     assert inspection.refused
 
 
 def test_it_stops_an_inspection_that_waits_too_long() -> None:
-    inspection = look(
-        eight_channels(280, noise=True), rules=LENIENT, limits=Limits(cpu=20, wall=1, address_space=ROOM)
-    )
+    inspection = look(eight_channels(280, noise=True), rules=LENIENT, limits=Limits(cpu=20, wall=1, address_space=ROOM))
     assert codes(inspection) == ["too_slow"]
 
 

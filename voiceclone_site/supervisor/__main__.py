@@ -27,7 +27,7 @@ def main() -> int:
         data_dir = Path(os.environ.get("DATA_DIR") or "var").resolve()
         with hold_folder(data_dir), Leash() as leash:
             known = prepare(alarm, leash)
-            plan = Plan(host, port, sandbox_port, data_dir, known["address"], known["sandbox"])
+            plan = Plan(host, port, sandbox_port, data_dir, known["address"], known["sandbox"], known["stop_seconds"])
             if plan.sandbox:
                 need_port("127.0.0.1", sandbox_port, setting="SANDBOX_PORT")
             Portal(plan, alarm, leash).run()

@@ -11,8 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 LONGEST_PAUSE = 30.0
@@ -31,6 +31,8 @@ class Program:
     log: Path
     patience: float
     """Seconds between being asked to stop and being killed."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What it gets beside our own."""
 
 
 class Group:
@@ -65,7 +67,7 @@ class Group:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=ENVIRONMENT | os.environ,
+                env={**ENVIRONMENT, **os.environ, **self.program.environment},
                 start_new_session=True,
             )
         self.starts += 1

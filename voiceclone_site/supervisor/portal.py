@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from voiceclone_site.supervisor.groups import Group, Program, keep_small
 from voiceclone_site.supervisor.leash import Leash
 from voiceclone_site.supervisor.readiness import Readiness
 from voiceclone_site.supervisor.terminal import say
+from voices.queues import Queue
 
 TICK = 0.5
 LOOK_EVERY = 5.0
@@ -22,6 +23,8 @@ NEW_WORKER = 30.0
 HOPELESS = 4
 """Starts of one program without the portal ever having been ready."""
 REPORT_AFTER = 60.0
+WORKERS: Mapping[str, str] = {"worker": Queue.DEFAULT, "worker_slow": Queue.SLOW}
+"""What a queue's worker is called, here and at /readyz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Plan:
     address: str
     """What people type."""
     sandbox: bool
+    stop_seconds: int
 
     @property
     def logs(self) -> Path:
@@ -55,9 +59,13 @@ def programs(plan: Plan) -> Iterator[Program]:
         command = ["manage.py", "sandbox", "--port", str(plan.sandbox_port)]
         yield Program("sandbox", command, plan.logs / "sandbox.log", patience=5.0)
     # A cluster may hang after a task ran out of time (measured), so it is never waited for without end.
-    yield Program("worker", ["manage.py", "work"], plan.logs / "worker.log", patience=12.0)
+    patience = plan.stop_seconds + 2.0
+    for name, queue in WORKERS.items():
+        yield Program(
+            name, ["manage.py", "work", queue], plan.logs / f"{name}.log", patience, {"Q_CLUSTER_NAME": queue}
+        )
     config = str(Path(__file__).with_name("web.py"))
-    yield Program("web", ["-m", "gunicorn", "--config", config], plan.logs / "web.log", patience=12.0)
+    yield Program("web", ["-m", "gunicorn", "--config", config], plan.logs / "web.log", patience)
 
 
 class Portal:
@@ -115,18 +123,18 @@ class Portal:
         self.leash.hold([group.id for group in self.groups if group.id])
 
     def _look(self) -> None:
-        """A cluster can be alive and deaf: an idle worker that dies takes the queue's lock with it (django-q2 issue 23). Only
-        its heartbeat tells, and only a new cluster helps.
-        """
+        """A cluster ends itself when nothing comes through it; one whose every process is stopped cannot, and is ended here."""
         for group in self.groups:
             keep_small(group.program.log)
         failed = self._ask().failed
-        if "worker" not in failed or "database" in failed:
+        if "database" in failed:
             return
-        worker = next(group for group in self.groups if group.name == "worker")
-        if worker.id and time.monotonic() - worker.started_at > NEW_WORKER:
-            say(f"The worker hears nothing any more and will be started again. {failed['worker']}")
-            worker.kill()
+        for group in self.groups:
+            if group.name not in WORKERS or group.name not in failed:
+                continue
+            if group.id and time.monotonic() - group.started_at > NEW_WORKER:
+                say(f"{group.name} hears nothing any more and will be started again. {failed[group.name]}")
+                group.kill()
 
     def _ask(self) -> Readiness:
         """Only our own web process is asked: while it is down somebody else could be listening there."""

@@ -23,7 +23,7 @@ LEFT_OUT = ["redoc"]
 class Command(BaseCommand):
     help = (
         "Migrate, gather static files, bring the provider accounts into line, make the first logins. Prints one line of "
-        "JSON: data_dir, address, and whether the sandbox is in use."
+        "JSON: data_dir, address, whether the sandbox is in use, and stop_seconds."
     )
 
     def handle(self, **_options: Any) -> None:
@@ -33,7 +33,12 @@ class Command(BaseCommand):
         call_command("create_demo_user", stdout=io.StringIO())
         # /readyz must wait for this start's worker, not believe the last one's.
         QueueHeartbeat.objects.all().delete()
-        known = {"data_dir": str(settings.DATA_DIR), "address": settings.PUBLIC_BASE_URL, "sandbox": sandbox_in_use()}
+        known = {
+            "data_dir": str(settings.DATA_DIR),
+            "address": settings.PUBLIC_BASE_URL,
+            "sandbox": sandbox_in_use(),
+            "stop_seconds": settings.STOP_SECONDS,
+        }
         self.stdout.write(json.dumps(known))
 
     def collect_static(self) -> None:
