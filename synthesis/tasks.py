@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from synthesis import services
 from voices import advancing as voices
+from voices import webhooks
 from voices.durable import beat
 
 
@@ -17,6 +18,7 @@ def sweep() -> None:
     beat("default")
     voices.sweep()
     services.sweep()
+    webhooks.sweep()
 
 
 def heartbeat() -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from voices import advancing
+from voices import advancing, webhooks
 from voices.durable import beat
 
 
 def advance_voice(pk: str) -> None:
     beat("default")
     advancing.advance(pk)
+
+
+def deliver_webhook(pk: str) -> None:
+    beat("default")
+    webhooks.deliver(pk)
