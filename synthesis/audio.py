@@ -23,6 +23,10 @@ _TYPES = {
     "mp3": ("audio/mpeg", "mp3"),
     "opus": ("audio/ogg", "ogg"),
     "pcm": ("audio/pcm", "pcm"),  # not audio/L16: that is big-endian (RFC 2586)
+    "flac": ("audio/flac", "flac"),
+    "aac": ("audio/aac", "aac"),
+    "mulaw": ("audio/basic", "ulaw"),
+    "alaw": ("audio/x-alaw-basic", "alaw"),
 }
 _UNKNOWN_LENGTH = 0xFFFFFFFF
 _READ = 1 << 18
@@ -52,7 +56,7 @@ class WavLayout:
 
 
 def content_type(audio_format: str) -> str:
-    """For an HTTP answer. Raises KeyError for a format that no provider of ours speaks."""
+    """For an HTTP answer. Raises KeyError for a format that neither a provider speaks nor we make."""
     return _TYPES[audio_format][0]
 
 

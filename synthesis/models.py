@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from voices import webhooks
 from voices.durable import DurableQuerySet, DurableRow, EventRow
-from voices.models import Owner, VoiceClone, provider_choices
+from voices.models import Owner, VoiceClone, WebhookEvent, provider_choices
 
 
 class JobQuerySet(DurableQuerySet["SynthesisJob"]):
@@ -98,3 +100,28 @@ class JobEvent(EventRow):
 
     def __str__(self) -> str:
         return self.kind
+
+    NEWS = {
+        SynthesisJob.State.SUCCESS: WebhookEvent.JOB_DONE,
+        SynthesisJob.State.FAILED: WebhookEvent.JOB_FAILED,
+        SynthesisJob.State.CANCELLED: WebhookEvent.JOB_FAILED,
+    }
+
+    def announce(self) -> None:
+        """Only of what was spoken in the background: whoever listened to a stream knows how it ended."""
+        news = self.NEWS.get(SynthesisJob.State(self.to_state))
+        if news is not None and self.row.mode == SynthesisJob.Mode.BACKGROUND:
+            webhooks.emit(self.row.owner_id, news, lambda: told_of_job(SynthesisJob.objects.get(pk=self.row_id)))
+
+
+def told_of_job(job: SynthesisJob) -> dict[str, Any]:
+    """What a message says of a job, by the names of the API. Never the text: it goes only where it was asked for."""
+    return {
+        "id": str(job.pk),
+        "voice": str(job.voice_id),
+        "state": job.state,
+        "format": job.audio_format,
+        "characters": job.characters,
+        "seconds": job.seconds,
+        "error": webhooks.told_of_error(job),
+    }

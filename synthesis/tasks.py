@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from synthesis import services
 from voices import advancing as voices
+from voices import webhooks
 from voices.durable import forget_results
 
 
@@ -15,6 +16,7 @@ def sweep() -> None:
     """What the one schedule runs each minute."""
     voices.sweep()
     services.sweep()
+    webhooks.sweep()
     forget_results()
 
 

@@ -13,6 +13,7 @@ from tests.cast import (
     visitor,
 )
 from tests.portal import _listener, aliyun_account, iflytek_account, public_address, qiniu_account
+from tests.receiver import receiver
 from tests.sample_server import samples
 from tests.sandbox_server import sandbox, sandbox_server
 from tests.studio import order_voice, ready_voice
@@ -37,6 +38,7 @@ __all__ = [
     "public_address",
     "qiniu_account",
     "ready_voice",
+    "receiver",
     "samples",
     "sandbox",
     "sandbox_server",

@@ -11,7 +11,7 @@ from django_q.models import OrmQ
 
 from synthesis.models import SynthesisJob
 from voices.durable import DurableRow, beat
-from voices.models import VoiceClone
+from voices.models import VoiceClone, WebhookDelivery
 from voices.queues import Queue
 
 SWEEP = "synthesis.tasks.sweep"
@@ -42,7 +42,7 @@ def drain(*, most: int = 100) -> list[str]:
 
 def let_time_pass(*, most: int = 100) -> list[str]:
     """Everything that was planned for later is due now, and the minute's sweep comes by; what ran."""
-    for model in (VoiceClone, SynthesisJob):
+    for model in (VoiceClone, SynthesisJob, WebhookDelivery):
         model._default_manager.filter(due_at__gt=timezone.now()).update(due_at=timezone.now())
     _function(SWEEP)()
     return drain(most=most)

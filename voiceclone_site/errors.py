@@ -26,7 +26,7 @@ from rest_framework.views import set_rollback
 from synthesis import errors as speech
 from voiceclone_site.accounts.errors import NotLetIn
 from voiceclone_site.requests import current_request_id
-from voices import book
+from voices import book, outward, webhooks
 from voices import errors as portal
 from voices.providers import errors as provider
 from voices.providers.errors import Act
@@ -67,6 +67,9 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     portal.AccountPaused: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.CircuitOpen: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.Fault: HTTPStatus.INTERNAL_SERVER_ERROR,
+    outward.AddressRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    outward.OutwardFailed: HTTPStatus.BAD_GATEWAY,
+    webhooks.NotAccepted: HTTPStatus.BAD_GATEWAY,
     speech.EmptySpeech: HTTPStatus.BAD_GATEWAY,
     speech.UnreadableAudio: HTTPStatus.BAD_GATEWAY,
     NotLetIn: HTTPStatus.UNAUTHORIZED,

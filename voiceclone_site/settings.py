@@ -257,6 +257,10 @@ FILE_UPLOAD_HANDLERS = ["voices.uploads.BoundedUploadHandler"]
 MAX_SAMPLE_BYTES = env.int("MAX_SAMPLE_BYTES", default=25 * 1024 * 1024)
 SAMPLE_URL_SECONDS = env.int("SAMPLE_URL_SECONDS", default=2 * 3600)
 
+# For developing a receiver on this machine: webhooks may go to loopback, and by http; recordings may be fetched from there.
+# Never on an open network, where whoever has an account would reach what listens here.
+OUTWARD_LOOPBACK = env.bool("OUTWARD_LOOPBACK", default=False)
+
 # --- the API ---
 
 REST_FRAMEWORK = {
@@ -285,6 +289,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "VoiceState": "voices.models.VoiceClone.State",
         "JobState": "synthesis.models.SynthesisJob.State",
+        "DeliveryState": "voices.webhook_models.WebhookDelivery.State",
+        "WebhookEvent": "voices.webhook_models.WebhookEvent",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

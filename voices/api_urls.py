@@ -1,6 +1,6 @@
 from django.urls import path
 
-from voices import api
+from voices import api, webhook_api
 
 urlpatterns = [
     path("providers", api.ProvidersView.as_view(), name="api_providers"),
@@ -11,4 +11,15 @@ urlpatterns = [
     path("voices/<uuid:pk>/events", api.VoiceEventsView.as_view(), name="api_voice_events"),
     path("voices/<uuid:pk>/retrain", api.VoiceRetrainView.as_view(), name="api_voice_retrain"),
     path("voices/<uuid:pk>/sample", api.VoiceSampleView.as_view(), name="api_voice_sample"),
+    path("webhooks", webhook_api.EndpointsView.as_view(), name="api_webhooks"),
+    path("webhooks/<uuid:pk>", webhook_api.EndpointView.as_view(), name="api_webhook"),
+    path("webhooks/<uuid:pk>/secret", webhook_api.EndpointSecretView.as_view(), name="api_webhook_secret"),
+    path("webhooks/<uuid:pk>/replay", webhook_api.EndpointReplayView.as_view(), name="api_webhook_replay"),
+    path("webhooks/<uuid:pk>/deliveries", webhook_api.DeliveriesView.as_view(), name="api_deliveries"),
+    path("webhooks/<uuid:pk>/deliveries/<uuid:delivery>", webhook_api.DeliveryView.as_view(), name="api_delivery"),
+    path(
+        "webhooks/<uuid:pk>/deliveries/<uuid:delivery>/replay",
+        webhook_api.DeliveryReplayView.as_view(),
+        name="api_delivery_replay",
+    ),
 ]

@@ -67,6 +67,10 @@ class EventRow(models.Model):
     class Meta:
         abstract = True
 
+    def announce(self) -> None:
+        """Tell whoever waits for such a transition. Called inside its transaction, once the row has been written: both are kept
+        or neither."""
+
 
 Row = TypeVar("Row", bound=DurableRow)
 
@@ -128,6 +132,7 @@ def write_back(row: Row, *, release: bool = True, event: EventRow | None = None,
             return False
         if event is not None:
             event.save()
+            event.announce()
     for name, value in fields.items():
         setattr(row, name, value)
     return True
@@ -144,6 +149,7 @@ def move(row: Row, *, states: Collection[str], event: EventRow, **fields: Any) -
         ):
             return False
         event.save()
+        event.announce()
     for name, value in fields.items():
         setattr(row, name, value)
     return True

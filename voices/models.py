@@ -12,13 +12,16 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from voices import webhooks
 from voices.durable import DurableQuerySet, DurableRow, EventRow, QueueHeartbeat
 from voices.encryption import EncryptedJSONField
 from voices.guarded import GuardedAccount
 from voices.providers import registry
 from voices.providers.base import Account, Provider, Traits, at_once
+from voices.webhook_models import DeliveryEvent, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
+    "DeliveryEvent",
     "ProviderAccount",
     "QueueHeartbeat",
     "RateBucket",
@@ -26,6 +29,9 @@ __all__ = [
     "VoiceConsent",
     "VoiceEvent",
     "VoiceSample",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
 ]
 
 # The site's user model: this floor knows only that somebody owns a voice.
@@ -301,6 +307,29 @@ class VoiceEvent(EventRow):
 
     def __str__(self) -> str:
         return self.kind
+
+    NEWS = {
+        VoiceClone.State.SUCCESS: WebhookEvent.VOICE_READY,
+        VoiceClone.State.FAILED: WebhookEvent.VOICE_FAILED,
+        VoiceClone.State.EXPIRED: WebhookEvent.VOICE_FAILED,
+    }
+
+    def announce(self) -> None:
+        news = self.NEWS.get(VoiceClone.State(self.to_state)) if self.to_state != self.from_state else None
+        if news is not None and self.row.owner_id is not None:
+            webhooks.emit(self.row.owner_id, news, lambda: told_of_voice(VoiceClone.objects.get(pk=self.row_id)))
+
+
+def told_of_voice(voice: VoiceClone) -> dict[str, Any]:
+    """What a message says of a voice, by the names of the API."""
+    return {
+        "id": str(voice.pk),
+        "name": voice.name,
+        "state": voice.state,
+        "provider": voice.provider,
+        "model": voice.model,
+        "error": webhooks.told_of_error(voice),
+    }
 
 
 class RateBucket(models.Model):

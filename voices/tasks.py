@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voices import advancing, polling
+from voices import advancing, polling, webhooks
 
 
 def advance_voice(pk: str) -> None:
@@ -11,3 +11,7 @@ def advance_voice(pk: str) -> None:
 
 def poll_account(pk: str) -> None:
     polling.poll_account(int(pk))
+
+
+def deliver_webhook(pk: str) -> None:
+    webhooks.deliver(pk)

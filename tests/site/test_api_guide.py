@@ -92,7 +92,7 @@ def test_it_names_every_address(visitor: Client) -> None:
     guide = GUIDE.read_text()
     for path, operations in visitor.get("/api/schema/?format=json").json()["paths"].items():
         for method in {"get", "post", "patch", "delete"} & operations.keys():
-            assert f"`{method.upper()} {path.removeprefix('/api/v1')}" in guide, f"{method} {path}"
+            assert f"`{method.upper()} {path.removeprefix('/api/v1')}`" in guide, f"{method} {path}"
 
 
 def test_it_names_every_scope() -> None:

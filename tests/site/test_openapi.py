@@ -47,7 +47,12 @@ def test_it_is_valid_and_nothing_in_it_is_guessed() -> None:
 
 def test_it_describes_every_address_once_and_without_a_slash(schema: dict[str, Any]) -> None:
     described = set(schema["paths"])
-    routed = {f"/{route}".replace("<uuid:pk>", "{id}").replace("<slug:slug>", "{slug}") for route, _view in api_views()}
+    routed = {
+        f"/{route}".replace("<uuid:pk>", "{id}")
+        .replace("<slug:slug>", "{slug}")
+        .replace("<uuid:delivery>", "{delivery}")
+        for route, _view in api_views()
+    }
     assert described == routed
     assert not any(path.endswith("/") for path in described)
 
