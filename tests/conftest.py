@@ -17,11 +17,12 @@ from tests.receiver import receiver
 from tests.sample_server import samples
 from tests.sandbox_server import sandbox, sandbox_server
 from tests.studio import order_voice, ready_voice
-from tests.surroundings import _cold_connections, _surroundings
+from tests.surroundings import _cold_connections, _looked_at_once, _surroundings
 
 __all__ = [
     "_cold_connections",
     "_listener",
+    "_looked_at_once",
     "_surroundings",
     "alice",
     "alice_api",
