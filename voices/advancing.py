@@ -82,12 +82,10 @@ def _step(voice: VoiceClone) -> None:
 
 def advance_next(pk: uuid.UUID | str) -> None:
     """What a wake-up does: a recording that waits to be handed over lets those go first whose owners waited longer."""
-    woken = VoiceClone.objects.filter(pk=pk).only("state", "account").first()
-    if woken is not None and woken.state == State.INIT:
-        turn = fairness.next_turn(_waiting().filter(account=woken.account_id), everybody=VoiceClone.objects.all())
-        advance(turn or pk)
-    else:
-        advance(pk)
+    turn = None
+    if not VoiceClone.objects.due().filter(pk=pk).exclude(state=State.INIT).exists():
+        turn = fairness.next_turn(_waiting(), everybody=VoiceClone.objects.all())
+    advance(turn or pk)
 
 
 def sweep() -> None:
@@ -95,7 +93,7 @@ def sweep() -> None:
 
     Training voices are one wake-up for each account. Those of an account that is shut wait where they are, and say why.
     """
-    due = VoiceClone.objects.due().exclude(account__in=ProviderAccount.objects.filter(circuit.shut()))
+    due = _callable()
     for pk in fairness.in_turn(due.exclude(state=State.TRAINING))[: room_in_queue()]:
         wake(ADVANCE, pk)
     training = due.filter(state=State.TRAINING).order_by()
@@ -105,7 +103,12 @@ def sweep() -> None:
 
 
 def _waiting() -> VoiceQuerySet:
-    return VoiceClone.objects.due().filter(state=State.INIT)
+    return _callable().filter(state=State.INIT)
+
+
+def _callable() -> VoiceQuerySet:
+    """What is due and whose account lets calls leave."""
+    return VoiceClone.objects.due().exclude(account__in=ProviderAccount.objects.filter(circuit.shut()))
 
 
 def train(voice: VoiceClone) -> None:

@@ -174,9 +174,7 @@ def test_nothing_is_worth_another_try_once_audio_was_heard(
         (400, "", Refused),
     ],
 )
-def test_trouble_inside_the_provider_leaves_a_create_unknown(
-    status: int, code: str, kind: type[ProviderError]
-) -> None:
+def test_trouble_inside_the_provider_leaves_a_create_unknown(status: int, code: str, kind: type[ProviderError]) -> None:
     error = enrollment_refused(code=code, message="", http_status=status, request_id="r-1", effect=True)
     assert type(error) is kind
 
