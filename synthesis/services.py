@@ -28,7 +28,17 @@ from synthesis.streaming import LEASE, SpeechStream
 from voices import circuit, failures, fairness, leave, options
 from voices import services as voices
 from voices.durable import back_off, beat, claim, move, room_in_queue, wake, write_back
-from voices.errors import AccountPaused, Busy, CircuitOpen, Fault, InvalidInput, NotSupported, PortalError, VoiceNotReady, WrongState
+from voices.errors import (
+    AccountPaused,
+    Busy,
+    CircuitOpen,
+    Fault,
+    InvalidInput,
+    NotSupported,
+    PortalError,
+    VoiceNotReady,
+    WrongState,
+)
 from voices.models import Owner, ProviderAccount, VoiceClone
 from voices.providers.base import OptionValue
 from voices.providers.errors import ProviderError, VoiceNotFound, VoiceNotUsable
@@ -61,13 +71,13 @@ class SpeechOrder:
 # --- what people ask for ---------------------------------------------------------------------------------------------
 
 
-def speak(order: SpeechOrder) -> SpeechStream:
+def speak(order: SpeechOrder, *, pk: uuid.UUID | None = None) -> SpeechStream:
     """Speak now. What is returned has its first audio; close it, whatever happens.
 
     Raises Busy, ProviderError or PortalError before anything was heard.
     """
     hold(order)
-    job = record(order, mode=Mode.STREAM)
+    job = record(order, mode=Mode.STREAM, pk=pk)
     try:
         return streaming.open_speech(job)
     except Exception as error:
@@ -75,10 +85,10 @@ def speak(order: SpeechOrder) -> SpeechStream:
         raise
 
 
-def submit(order: SpeechOrder) -> SynthesisJob:
-    """Speak in the background."""
+def submit(order: SpeechOrder, *, pk: uuid.UUID | None = None) -> SynthesisJob:
+    """Speak in the background, as the job `pk` if an id is given."""
     with transaction.atomic():
-        job = record(order, mode=Mode.BACKGROUND)
+        job = record(order, mode=Mode.BACKGROUND, pk=pk)
         if _waiting().filter(owner=order.owner)[:WAKE_UPS].count() < WAKE_UPS:
             wake(ADVANCE, job.pk, timeout=TASK_SECONDS)
     return job
@@ -165,7 +175,7 @@ def hold(order: SpeechOrder) -> None:
     leave.ask(order.voice.account, "synthesis")
 
 
-def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
+def record(order: SpeechOrder, *, mode: SynthesisJob.Mode, pk: uuid.UUID | None = None) -> SynthesisJob:
     """The row, before anything is sent. A streamed one is already in our hands; a background one waits for a worker."""
     now = timezone.now()
     ours: dict[str, Any] = {"state": State.QUEUED, "due_at": now}
@@ -179,6 +189,7 @@ def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
             "started_at": now,
         }
     return SynthesisJob.objects.create(
+        pk=pk or uuid.uuid4(),
         owner=order.owner,
         voice=order.voice,
         provider=order.voice.provider,
@@ -212,7 +223,7 @@ def cancel(job: SynthesisJob) -> None:
     raise WrongState(_("This has already ended; there is nothing left to cancel."))
 
 
-def retry(job: SynthesisJob) -> SynthesisJob:
+def retry(job: SynthesisJob, *, pk: uuid.UUID | None = None) -> SynthesisJob:
     """Speak the same text again, as a new job: the old one stays what it was. Raises as `check` does."""
     if job.in_progress:
         raise WrongState(_("This is still being spoken. Wait for it to end, or cancel it first."))
@@ -224,7 +235,8 @@ def retry(job: SynthesisJob) -> SynthesisJob:
             audio_format=job.audio_format,
             sample_rate=job.sample_rate,
             parameters=job.options,
-        )
+        ),
+        pk=pk,
     )
 
 

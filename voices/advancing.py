@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from voices import circuit, clearing, demo, failures, fairness, leave, polling, quota
+from voices import circuit, clearing, demo, failures, fairness, idempotency, leave, polling, quota
 from voices.durable import back_off, claim, declare_intent, room_in_queue, wake, write_back
 from voices.errors import ConsentMissing
 from voices.models import ProviderAccount, VoiceClone, VoiceEvent, VoiceQuerySet
@@ -99,6 +99,7 @@ def sweep() -> None:
     training = due.filter(state=State.TRAINING).order_by()
     for account in training.values_list("account", flat=True).distinct():
         wake(POLL, str(account))
+    idempotency.forget_old()
     circuit.tell_who_waits(VoiceClone.objects.due().filter(state__in=VoiceClone.IN_PROGRESS), account="account")
 
 

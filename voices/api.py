@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -24,6 +25,7 @@ from voices import catalogue, samples, services
 from voices.callers import consent_from
 from voices.errors import SampleRefused
 from voices.models import VoiceClone, VoiceConsent, VoiceEvent
+from voices.once import IDEMPOTENCY_KEY, once
 from voices.providers import registry
 from voices.serializers import (
     ImportSerializer,
@@ -76,6 +78,12 @@ def answered(request: Request, voice: VoiceClone, *, status: int) -> Response:
     return Response(body, status=status, headers={"Location": body["url"]} if status != HTTPStatus.OK else {})
 
 
+def made_voice(request: Request, pk: uuid.UUID) -> Response | None:
+    """The answer for a voice that was made by a request whose process died before it had answered."""
+    exists = VoiceClone.objects.owned_by(request.user).filter(pk=pk).exists()
+    return answered(request, find_voice(request, pk), status=201) if exists else None
+
+
 def refuse_too_large(request: Request) -> None:
     """Its bytes were never kept, so that there is nothing for the service to look at. Raises SampleRefused."""
     if was_too_large(request):
@@ -114,9 +122,13 @@ class VoicesView(GenericAPIView[VoiceClone]):
             "nothing of it is kept."
         ),
         request={"multipart/form-data": NewVoiceSerializer},
+        parameters=[IDEMPOTENCY_KEY],
         responses={201: VoiceSerializer},
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponseBase:
+        return once(request, partial(self._create, request), made=partial(made_voice, request))
+
+    def _create(self, request: Request, pk: uuid.UUID) -> Response:
         refuse_too_large(request)
         order = checked(NewVoiceSerializer, request.data)
         traits = registry.traits(order.get("provider") or catalogue.default_provider())
@@ -132,6 +144,7 @@ class VoicesView(GenericAPIView[VoiceClone]):
                 filename=order["sample"].name,
                 consent=consent_from(request, ticked=order["consent"], channel=API),
                 enrollment=order.get("parameters"),
+                pk=pk,
             )
         return answered(request, voice, status=201)
 
@@ -147,9 +160,13 @@ class VoiceImportView(APIView):
             "the voice is there and speaks with that model. Ask `GET /voices/{id}` until `state` is `Success` or `Failed`."
         ),
         request=ImportSerializer,
+        parameters=[IDEMPOTENCY_KEY],
         responses={201: VoiceSerializer},
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponseBase:
+        return once(request, partial(self._import, request), made=partial(made_voice, request))
+
+    def _import(self, request: Request, pk: uuid.UUID) -> Response:
         order = checked(ImportSerializer, request.data)
         traits = registry.traits(order["provider"])
         model = order.get("model") or traits.default_model
@@ -161,6 +178,7 @@ class VoiceImportView(APIView):
             language=order.get("language") or catalogue.default_language(traits, model),
             remote_id=order["remote_id"],
             consent=consent_from(request, ticked=order["consent"], channel=API),
+            pk=pk,
         )
         return answered(request, voice, status=201)
 
@@ -215,9 +233,13 @@ class VoiceRetrainView(APIView):
         summary="Train a voice anew",
         description="From the recording it has when none is sent. The voice keeps its id; ask for its state as after creation.",
         request={"multipart/form-data": RetrainSerializer},
+        parameters=[IDEMPOTENCY_KEY],
         responses={202: VoiceSerializer},
     )
-    def post(self, request: Request, pk: uuid.UUID) -> Response:
+    def post(self, request: Request, pk: uuid.UUID) -> HttpResponseBase:
+        return once(request, lambda _new: self._retrain(request, pk))
+
+    def _retrain(self, request: Request, pk: uuid.UUID) -> Response:
         voice = find_own_voice(request, pk)
         refuse_too_large(request)
         order = checked(RetrainSerializer, request.data)

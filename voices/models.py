@@ -15,10 +15,12 @@ from django.utils.translation import gettext_lazy as _
 from voices.durable import DurableQuerySet, DurableRow, EventRow, QueueHeartbeat
 from voices.encryption import EncryptedJSONField
 from voices.guarded import GuardedAccount
+from voices.idempotency import IdempotencyKey
 from voices.providers import registry
 from voices.providers.base import Account, Provider, Traits, at_once
 
 __all__ = [
+    "IdempotencyKey",
     "ProviderAccount",
     "QueueHeartbeat",
     "RateBucket",

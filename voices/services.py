@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -40,8 +41,9 @@ def create_voice(
     consent: Consent,
     enrollment: Mapping[str, Any] | None = None,
     reading_id: str = "",
+    pk: uuid.UUID | None = None,
 ) -> VoiceClone:
-    """Take in a recording and promise a voice. Nothing is kept when this raises.
+    """Take in a recording and promise a voice, under the id `pk` if one is given. Nothing is kept when this raises.
 
     Raises InvalidInput (SampleRefused for the recording), NoAccount or Exhausted.
     """
@@ -56,6 +58,7 @@ def create_voice(
     with intake.kept_only_on_success() as kept, transaction.atomic():
         account = quota.hold_slot(provider)
         voice = VoiceClone.objects.create(
+            pk=pk or uuid.uuid4(),
             owner=owner,
             account=account,
             provider=provider,
@@ -123,7 +126,15 @@ def retrain(
 
 
 def import_voice(
-    owner: Owner, *, name: str, provider: str, model: str, language: str, remote_id: str, consent: Consent
+    owner: Owner,
+    *,
+    name: str,
+    provider: str,
+    model: str,
+    language: str,
+    remote_id: str,
+    consent: Consent,
+    pk: uuid.UUID | None = None,
 ) -> VoiceClone:
     """Take over a voice that was trained elsewhere in one of our accounts. It is believed once the provider confirms it.
 
@@ -141,6 +152,7 @@ def import_voice(
         if taken.exists():
             raise WrongState(_("This voice is already in use here. Ask whoever has it, or the operator of this site."))
         voice = VoiceClone.objects.create(
+            pk=pk or uuid.uuid4(),
             owner=owner,
             account=account,
             provider=provider,
