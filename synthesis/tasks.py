@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from synthesis import services
 from voices import advancing as voices
+from voices import reconciling
 from voices.durable import beat
 
 
@@ -17,6 +18,7 @@ def sweep() -> None:
     beat("default")
     voices.sweep()
     services.sweep()
+    reconciling.nightly()
 
 
 def heartbeat() -> None:

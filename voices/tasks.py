@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voices import advancing, polling
+from voices import advancing, polling, reconciling
 from voices.durable import beat
 
 
@@ -14,3 +14,8 @@ def advance_voice(pk: str) -> None:
 def poll_account(pk: str) -> None:
     beat("default")
     polling.poll_account(int(pk))
+
+
+def reconcile_account(pk: str) -> None:
+    beat("default")
+    reconciling.by_schedule(int(pk))
