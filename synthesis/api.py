@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 
 from django.db.models.functions import Left
@@ -19,6 +20,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from synthesis import audio, services
+from synthesis.errors import NoAudio
 from synthesis.models import SynthesisJob
 from synthesis.serializers import (
     JobFilterSerializer,
@@ -31,7 +33,9 @@ from synthesis.serializers import (
 from synthesis.services import SpeechOrder
 from synthesis.streaming import SpeechStream
 from voices.api import WhateverIsAccepted
+from voices.errors import KeyInUse
 from voices.models import VoiceClone
+from voices.once import IDEMPOTENCY_KEY, once
 from voices.serializers import checked, naming_fields
 from voices.serving import serve
 
@@ -90,6 +94,27 @@ def answered(request: Request, job: SynthesisJob, *, status: int) -> Response:
     return Response(body, status=status, headers={"Location": body["url"]} if status != HTTPStatus.OK else {})
 
 
+def made_job(request: Request, pk: uuid.UUID) -> Response | None:
+    """The answer for a job that was made by a request whose process died before it had answered."""
+    job = SynthesisJob.objects.visible_to(request.user).filter(pk=pk).first()
+    return None if job is None else answered(request, job, status=201)
+
+
+def spoken_before(request: Request, pk: uuid.UUID) -> HttpResponseBase | None:
+    """The sound that the same request was answered with before, as a file. Raises KeyInUse while it is still being spoken, and
+    NoAudio when it came to nothing: to have it spoken anew, which may be paid anew, takes another key."""
+    job = SynthesisJob.objects.filter(owner=request.user.pk, pk=pk).first()
+    if job is None:
+        return None
+    if job.in_progress:
+        raise KeyInUse(retry_after=2)
+    if job.deleted_at or not job.has_audio:
+        raise NoAudio
+    answer = serve(request, job.audio, audio.content_type(job.audio_format), filename=f"{job.pk}.{job.audio_format}")
+    answer["X-Job-Id"] = str(job.pk)
+    return answer
+
+
 class SpeechView(APIView):
     required_scopes = {"POST": "speech"}
     content_negotiation_class = WhateverIsAccepted
@@ -107,13 +132,17 @@ class SpeechView(APIView):
         examples=[AN_ORDER],
         responses={(200, "audio/*"): OpenApiResponse(OpenApiTypes.BINARY, description="The audio, as it is spoken.")},
         parameters=[
+            IDEMPOTENCY_KEY,
             OpenApiParameter(
                 "X-Job-Id", OpenApiTypes.UUID, OpenApiParameter.HEADER, response=[200], description="The job's id."
-            )
+            ),
         ],
     )
     def post(self, request: Request) -> HttpResponseBase:
-        return streamed(services.speak(checked_order(request)))
+        def act(pk: uuid.UUID) -> HttpResponseBase:
+            return streamed(services.speak(checked_order(request), pk=pk))
+
+        return once(request, act, made=partial(spoken_before, request))
 
 
 class JobsView(GenericAPIView[SynthesisJob]):
@@ -139,10 +168,14 @@ class JobsView(GenericAPIView[SynthesisJob]):
         description="Ask `GET /jobs/{id}` until `state` is `Success`, `Failed` or `Cancelled`, then fetch its audio.",
         request=SpeechSerializer,
         examples=[AN_ORDER],
+        parameters=[IDEMPOTENCY_KEY],
         responses={201: JobSerializer},
     )
-    def post(self, request: Request) -> Response:
-        return answered(request, services.submit(checked_order(request)), status=201)
+    def post(self, request: Request) -> HttpResponseBase:
+        def act(pk: uuid.UUID) -> HttpResponseBase:
+            return answered(request, services.submit(checked_order(request), pk=pk), status=201)
+
+        return once(request, act, made=partial(made_job, request))
 
 
 class JobView(APIView):
@@ -208,10 +241,14 @@ class JobRetryView(APIView):
         summary="Speak the same again",
         description="As a new job in the background, with the text, voice and parameters of the old one.",
         request=None,
+        parameters=[IDEMPOTENCY_KEY],
         responses={201: JobSerializer},
     )
-    def post(self, request: Request, pk: uuid.UUID) -> Response:
-        return answered(request, services.retry(find_job(request, pk)), status=201)
+    def post(self, request: Request, pk: uuid.UUID) -> HttpResponseBase:
+        def act(new: uuid.UUID) -> HttpResponseBase:
+            return answered(request, services.retry(find_job(request, pk), pk=new), status=201)
+
+        return once(request, act, made=partial(made_job, request))
 
 
 class UsageView(APIView):

@@ -50,6 +50,7 @@ State, Mode = SynthesisJob.State, SynthesisJob.Mode
 
 ADVANCE = "synthesis.tasks.advance_job"
 TASK_SECONDS = 1800
+KEEP_ALIVE_TEXT = "1"
 BACKGROUND_ATTEMPTS = 5
 WAKE_UPS = 8
 """Of one owner's jobs that wait; further ones are taken up as these end, so that nobody fills the queue in front of others."""
@@ -71,13 +72,13 @@ class SpeechOrder:
 # --- what people ask for ---------------------------------------------------------------------------------------------
 
 
-def speak(order: SpeechOrder) -> SpeechStream:
+def speak(order: SpeechOrder, *, pk: uuid.UUID | None = None) -> SpeechStream:
     """Speak now. What is returned has its first audio; close it, whatever happens.
 
     Raises Busy, ProviderError or PortalError before anything was heard.
     """
     hold(order)
-    job = record(order, mode=Mode.STREAM)
+    job = record(order, mode=Mode.STREAM, pk=pk)
     try:
         return streaming.open_speech(job)
     except Exception as error:
@@ -85,10 +86,10 @@ def speak(order: SpeechOrder) -> SpeechStream:
         raise
 
 
-def submit(order: SpeechOrder) -> SynthesisJob:
-    """Speak in the background."""
+def submit(order: SpeechOrder, *, pk: uuid.UUID | None = None) -> SynthesisJob:
+    """Speak in the background, as the job `pk` if an id is given."""
     with transaction.atomic():
-        job = record(order, mode=Mode.BACKGROUND)
+        job = record(order, mode=Mode.BACKGROUND, pk=pk)
         if _waiting().filter(owner=order.owner)[:WAKE_UPS].count() < WAKE_UPS:
             wake(ADVANCE, job.pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
     return job
@@ -175,7 +176,7 @@ def hold(order: SpeechOrder) -> None:
     leave.ask(order.voice.account, "synthesis")
 
 
-def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
+def record(order: SpeechOrder, *, mode: SynthesisJob.Mode, pk: uuid.UUID | None = None) -> SynthesisJob:
     """The row, before anything is sent. A streamed one is already in our hands; a background one waits for a worker."""
     now = timezone.now()
     ours: dict[str, Any] = {"state": State.QUEUED, "due_at": now}
@@ -189,6 +190,7 @@ def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
             "started_at": now,
         }
     return SynthesisJob.objects.create(
+        pk=pk or uuid.uuid4(),
         owner=order.owner,
         voice=order.voice,
         provider=order.voice.provider,
@@ -201,6 +203,14 @@ def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
         characters_expected=order.characters,
         **ours,
     )
+
+
+def keep_alive(voice: VoiceClone, *, asked_by: Owner) -> SynthesisJob:
+    """Let a voice speak one sign, so that its provider does not remove it for silence. It costs that sign, so somebody asks.
+
+    Raises as `check` does.
+    """
+    return submit(check(asked_by, voice=voice, text=KEEP_ALIVE_TEXT))
 
 
 def cancel(job: SynthesisJob) -> None:
@@ -222,7 +232,7 @@ def cancel(job: SynthesisJob) -> None:
     raise WrongState(_("This has already ended; there is nothing left to cancel."))
 
 
-def retry(job: SynthesisJob) -> SynthesisJob:
+def retry(job: SynthesisJob, *, pk: uuid.UUID | None = None) -> SynthesisJob:
     """Speak the same text again, as a new job: the old one stays what it was. Raises as `check` does."""
     if job.in_progress:
         raise WrongState(_("This is still being spoken. Wait for it to end, or cancel it first."))
@@ -234,7 +244,8 @@ def retry(job: SynthesisJob) -> SynthesisJob:
             audio_format=job.audio_format,
             sample_rate=job.sample_rate,
             parameters=job.options,
-        )
+        ),
+        pk=pk,
     )
 
 

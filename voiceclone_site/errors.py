@@ -66,6 +66,8 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     portal.Busy: HTTPStatus.TOO_MANY_REQUESTS,
     portal.AccountPaused: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.CircuitOpen: HTTPStatus.SERVICE_UNAVAILABLE,
+    portal.KeyInUse: HTTPStatus.CONFLICT,
+    portal.KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     portal.Fault: HTTPStatus.INTERNAL_SERVER_ERROR,
     outward.AddressRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     outward.OutwardFailed: HTTPStatus.BAD_GATEWAY,

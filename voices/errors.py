@@ -11,7 +11,9 @@ PortalError                 has a `code` for programs and a `sentence` for peopl
 ├── Exhausted               a cap is reached
 ├── Busy                    too much at once; `retry_after` seconds
 │   ├── AccountPaused           an operator has paused the provider account
-│   └── CircuitOpen             the provider is unwell; we ask again by ourselves
+│   ├── CircuitOpen             the provider is unwell; we ask again by ourselves
+│   └── KeyInUse                the first request with this Idempotency-Key is still under way
+├── KeyReused               the Idempotency-Key belongs to another request
 └── Fault                   ours: nobody foresaw what happened; never raised, only kept in a row
 """
 
@@ -100,6 +102,20 @@ class CircuitOpen(Busy):
     code = "provider_resting"
     default_sentence = _(
         "The provider has failed several times in a row, so we leave it alone for a moment. We ask again by ourselves."
+    )
+
+
+class KeyInUse(Busy):
+    code = "idempotency_key_in_use"
+    default_sentence = _(
+        "The first request with this Idempotency-Key is still being answered. Please ask again in a moment."
+    )
+
+
+class KeyReused(PortalError):
+    code = "idempotency_key_reused"
+    default_sentence = _(
+        "This Idempotency-Key was sent with another request before. Please send each new request with a key of its own."
     )
 
 

@@ -15,13 +15,17 @@ from django.utils.translation import gettext_lazy as _
 from voices import webhooks
 from voices.durable import DurableQuerySet, DurableRow, EventRow, QueueHeartbeat
 from voices.encryption import EncryptedJSONField
+from voices.findings import Finding
 from voices.guarded import GuardedAccount
+from voices.idempotency import IdempotencyKey
 from voices.providers import registry
 from voices.providers.base import Account, Provider, Traits, at_once
 from voices.webhook_models import DeliveryEvent, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
     "DeliveryEvent",
+    "Finding",
+    "IdempotencyKey",
     "ProviderAccount",
     "QueueHeartbeat",
     "RateBucket",
@@ -68,6 +72,7 @@ class ProviderAccount(GuardedAccount):
     # A tenth below what the provider allows (rate.py).
     enrollment_rate = models.FloatField(_("enrollment calls a second"), default=1)
     synthesis_rate = models.FloatField(_("syntheses a second"), default=1)
+    reconciled_at = models.DateTimeField(_("list last compared"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -41,8 +42,9 @@ def create_voice(
     consent: Consent,
     enrollment: Mapping[str, Any] | None = None,
     reading_id: str = "",
+    pk: uuid.UUID | None = None,
 ) -> VoiceClone:
-    """Take in a recording and promise a voice. Nothing is kept when this raises.
+    """Take in a recording and promise a voice, under the id `pk` if one is given. Nothing is kept when this raises.
 
     Raises InvalidInput (SampleRefused for the recording), NoAccount or Exhausted.
     """
@@ -57,6 +59,7 @@ def create_voice(
     with intake.kept_only_on_success() as kept, transaction.atomic():
         account = quota.hold_slot(provider)
         voice = VoiceClone.objects.create(
+            pk=pk or uuid.uuid4(),
             owner=owner,
             account=account,
             provider=provider,
@@ -131,7 +134,15 @@ def may_retrain(voice: VoiceClone) -> bool:
 
 
 def import_voice(
-    owner: Owner, *, name: str, provider: str, model: str, language: str, remote_id: str, consent: Consent
+    owner: Owner,
+    *,
+    name: str,
+    provider: str,
+    model: str,
+    language: str,
+    remote_id: str,
+    consent: Consent,
+    pk: uuid.UUID | None = None,
 ) -> VoiceClone:
     """Take over a voice that was trained elsewhere in one of our accounts. It is believed once the provider confirms it.
 
@@ -149,6 +160,7 @@ def import_voice(
         if taken.exists():
             raise WrongState(_("This voice is already in use here. Ask whoever has it, or the operator of this site."))
         voice = VoiceClone.objects.create(
+            pk=pk or uuid.uuid4(),
             owner=owner,
             account=account,
             provider=provider,
