@@ -21,7 +21,7 @@ SECRETS = [
         re.compile(
             r"(?P<name>\b(?:authorization|x-api-key|xi-api-key|api[_-]?key|api[_-]?secret|secret[_-]?key|access[_-]?key"
             r"|password\d?|secret|signature|signa|sign|sig|token|csrfmiddlewaretoken|sessionid|csrftoken"
-            r"|x-amz-signature|x-amz-credential)\b[\"']?\s*[=:]\s*[\"']?)(?!\[hidden\])[^\s\"'&,;}]{6,}",
+            r"|x-amz-signature|x-amz-credential|awsaccesskeyid)\b[\"']?\s*[=:]\s*[\"']?)(?!\[hidden\])[^\s\"'&,;}]{6,}",
             re.IGNORECASE,
         ),
         rf"\g<name>{HIDDEN}",

@@ -248,14 +248,33 @@ STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a directory that is not there
 STATICFILES_DIRS = [BASE_DIR / "voiceclone_site" / "static"]
 MEDIA_ROOT = DATA_DIR / "media"
+S3_BUCKET = env.str("S3_BUCKET", default="")
+if S3_BUCKET:
+    _recordings = {
+        "BACKEND": "voiceclone_site.object_storage.PrivateBucket",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET,
+            "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
+            "region_name": env.str("S3_REGION", default="") or None,
+            "access_key": env.str("S3_ACCESS_KEY", default="") or None,
+            "secret_key": env.str("S3_SECRET_KEY", default="") or None,
+            "location": env.str("S3_PREFIX", default=""),
+            "signature_version": env.str("S3_SIGNATURE", default="s3v4"),
+            "addressing_style": env.str("S3_ADDRESSING", default="path"),
+        },
+    }
+else:
+    _recordings = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MEDIA_ROOT}}
 STORAGES = {
     # Recordings are personal data: nothing in here has an address of its own; signed, expiring URLs hand out one object.
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MEDIA_ROOT}},
+    "default": _recordings,
     "staticfiles": {"BACKEND": "voiceclone_site.static_files.GzippedStaticFiles"},
 }
 FILE_UPLOAD_HANDLERS = ["voices.uploads.BoundedUploadHandler"]
 MAX_SAMPLE_BYTES = env.int("MAX_SAMPLE_BYTES", default=25 * 1024 * 1024)
 SAMPLE_URL_SECONDS = env.int("SAMPLE_URL_SECONDS", default=2 * 3600)
+# Where a provider fetches samples: "portal", beneath PUBLIC_BASE_URL, or "storage", from the bucket itself.
+SAMPLE_URLS = env.str("SAMPLE_URLS", default="portal")
 
 # For developing a receiver on this machine: webhooks may go to loopback, and by http; recordings may be fetched from there.
 # Never on an open network, where whoever has an account would reach what listens here.
