@@ -25,7 +25,7 @@ from synthesis import streaming
 from synthesis.errors import AudioNotReady, Cancelled, Interrupted, NoAudio
 from synthesis.models import JobEvent, JobQuerySet, SynthesisJob
 from synthesis.streaming import LEASE, SpeechStream
-from voices import circuit, failures, fairness, leave, options
+from voices import circuit, failures, fairness, leave, logbook, options
 from voices import services as voices
 from voices.durable import back_off, claim, move, room_in_queue, wake, write_back
 from voices.errors import (
@@ -188,7 +188,7 @@ def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
             "lease_until": now + LEASE,
             "started_at": now,
         }
-    return SynthesisJob.objects.create(
+    job = SynthesisJob.objects.create(
         owner=order.owner,
         voice=order.voice,
         provider=order.voice.provider,
@@ -201,6 +201,8 @@ def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
         characters_expected=order.characters,
         **ours,
     )
+    logbook.note(job=job.pk, voice=job.voice_id, provider=job.provider)
+    return job
 
 
 def cancel(job: SynthesisJob) -> None:
@@ -301,6 +303,7 @@ def advance(pk: uuid.UUID | str) -> None:
     job = claim(SynthesisJob, pk, lease=LEASE)
     if job is None:
         return
+    logbook.begin(job=job.pk, voice=job.voice_id, user=job.owner_id, provider=job.provider)
     try:
         _step(job)
     except Exception as error:

@@ -69,6 +69,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "voiceclone_site.metrics.MetricsMiddleware",
     "voiceclone_site.requests.RequestIdMiddleware",
     "voiceclone_site.api.SlashlessMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -209,7 +210,7 @@ BEHIND_PROXY = env.bool("BEHIND_PROXY", default=_https)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=_https)
-SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$", "^samples/"]
+SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$", "^metrics$", "^samples/"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600 if _https else 0)
 # Whether every other name of the domain speaks https only, the domain's owner alone can promise.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
@@ -378,15 +379,24 @@ PROVIDERS = {
 # Whom `manage.py voiceclone` asks when it is not told: its verbs are this provider's own.
 CLI_PROVIDER = env.str("CLI_PROVIDER", default="iflytek")
 
-# --- logs ---
+# --- logs and metrics ---
+
+# Without it only staff see /metrics.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOG_FORMAT = env.str("LOG_FORMAT", default="line")
+if LOG_FORMAT not in {"line", "json"}:
+    raise ImproperlyConfigured(f"LOG_FORMAT is {LOG_FORMAT!r}; give line or json.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"redact": {"()": "voiceclone_site.logs.RedactSecrets"}},
-    "formatters": {"line": {"()": "voiceclone_site.logs.LineFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
+    "formatters": {
+        "line": {"()": "voiceclone_site.logs.LineFormatter"},
+        "json": {"()": "voiceclone_site.logs.JSONFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["redact"]}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {"django-q": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False}},
 }
