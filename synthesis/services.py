@@ -25,7 +25,7 @@ from synthesis import streaming
 from synthesis.errors import AudioNotReady, Cancelled, Interrupted, NoAudio
 from synthesis.models import JobEvent, JobQuerySet, SynthesisJob
 from synthesis.streaming import LEASE, SpeechStream
-from voices import circuit, failures, fairness, leave, options
+from voices import circuit, failures, fairness, leave, logbook, options
 from voices import services as voices
 from voices.durable import back_off, claim, move, room_in_queue, wake, write_back
 from voices.errors import (
@@ -189,7 +189,7 @@ def record(order: SpeechOrder, *, mode: SynthesisJob.Mode, pk: uuid.UUID | None 
             "lease_until": now + LEASE,
             "started_at": now,
         }
-    return SynthesisJob.objects.create(
+    job = SynthesisJob.objects.create(
         pk=pk or uuid.uuid4(),
         owner=order.owner,
         voice=order.voice,
@@ -203,6 +203,8 @@ def record(order: SpeechOrder, *, mode: SynthesisJob.Mode, pk: uuid.UUID | None 
         characters_expected=order.characters,
         **ours,
     )
+    logbook.note(job=job.pk, voice=job.voice_id, provider=job.provider)
+    return job
 
 
 def keep_alive(voice: VoiceClone, *, asked_by: Owner) -> SynthesisJob:
@@ -312,6 +314,7 @@ def advance(pk: uuid.UUID | str) -> None:
     job = claim(SynthesisJob, pk, lease=LEASE)
     if job is None:
         return
+    logbook.begin(job=job.pk, voice=job.voice_id, user=job.owner_id, provider=job.provider)
     try:
         _step(job)
     except Exception as error:

@@ -1,5 +1,6 @@
 from importlib.util import find_spec
 
+from tests.bucket import _s3, bucket
 from tests.cast import (
     alice,
     alice_api,
@@ -23,11 +24,13 @@ __all__ = [
     "_cold_connections",
     "_listener",
     "_looked_at_once",
+    "_s3",
     "_surroundings",
     "alice",
     "alice_api",
     "alice_client",
     "aliyun_account",
+    "bucket",
     "charlie",
     "charlie_api",
     "charlie_client",

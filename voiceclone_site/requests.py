@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
+from voices import logbook
+
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 # Never reset at the end of a request: a streamed body is still to come, and its log lines belong to the request.
@@ -32,6 +34,7 @@ class RequestIdMiddleware:
         given = request.headers.get("X-Request-Id", "")
         request_id = given if SANE.fullmatch(given) else secrets.token_hex(8)
         _request_id.set(request_id)
+        logbook.begin()
         response = self.get_response(request)
         response.headers["X-Request-Id"] = request_id
         return response

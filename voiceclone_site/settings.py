@@ -69,6 +69,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "voiceclone_site.metrics.MetricsMiddleware",
     "voiceclone_site.requests.RequestIdMiddleware",
     "voiceclone_site.api.SlashlessMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -209,7 +210,7 @@ BEHIND_PROXY = env.bool("BEHIND_PROXY", default=_https)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=_https)
-SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$", "^samples/"]
+SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$", "^metrics$", "^samples/"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600 if _https else 0)
 # Whether every other name of the domain speaks https only, the domain's owner alone can promise.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
@@ -248,14 +249,33 @@ STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a directory that is not there
 STATICFILES_DIRS = [BASE_DIR / "voiceclone_site" / "static"]
 MEDIA_ROOT = DATA_DIR / "media"
+S3_BUCKET = env.str("S3_BUCKET", default="")
+if S3_BUCKET:
+    _recordings = {
+        "BACKEND": "voiceclone_site.object_storage.PrivateBucket",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET,
+            "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
+            "region_name": env.str("S3_REGION", default="") or None,
+            "access_key": env.str("S3_ACCESS_KEY", default="") or None,
+            "secret_key": env.str("S3_SECRET_KEY", default="") or None,
+            "location": env.str("S3_PREFIX", default=""),
+            "signature_version": env.str("S3_SIGNATURE", default="s3v4"),
+            "addressing_style": env.str("S3_ADDRESSING", default="path"),
+        },
+    }
+else:
+    _recordings = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MEDIA_ROOT}}
 STORAGES = {
     # Recordings are personal data: nothing in here has an address of its own; signed, expiring URLs hand out one object.
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MEDIA_ROOT}},
+    "default": _recordings,
     "staticfiles": {"BACKEND": "voiceclone_site.static_files.GzippedStaticFiles"},
 }
 FILE_UPLOAD_HANDLERS = ["voices.uploads.BoundedUploadHandler"]
 MAX_SAMPLE_BYTES = env.int("MAX_SAMPLE_BYTES", default=25 * 1024 * 1024)
 SAMPLE_URL_SECONDS = env.int("SAMPLE_URL_SECONDS", default=2 * 3600)
+# Where a provider fetches samples: "portal", beneath PUBLIC_BASE_URL, or "storage", from the bucket itself.
+SAMPLE_URLS = env.str("SAMPLE_URLS", default="portal")
 
 # For developing a receiver on this machine: webhooks may go to loopback, and by http; recordings may be fetched from there.
 # Never on an open network, where whoever has an account would reach what listens here.
@@ -359,15 +379,24 @@ PROVIDERS = {
 # Whom `manage.py voiceclone` asks when it is not told: its verbs are this provider's own.
 CLI_PROVIDER = env.str("CLI_PROVIDER", default="iflytek")
 
-# --- logs ---
+# --- logs and metrics ---
+
+# Without it only staff see /metrics.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOG_FORMAT = env.str("LOG_FORMAT", default="line")
+if LOG_FORMAT not in {"line", "json"}:
+    raise ImproperlyConfigured(f"LOG_FORMAT is {LOG_FORMAT!r}; give line or json.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"redact": {"()": "voiceclone_site.logs.RedactSecrets"}},
-    "formatters": {"line": {"()": "voiceclone_site.logs.LineFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
+    "formatters": {
+        "line": {"()": "voiceclone_site.logs.LineFormatter"},
+        "json": {"()": "voiceclone_site.logs.JSONFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["redact"]}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {"django-q": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False}},
 }

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from voices import circuit, clearing, demo, failures, fairness, idempotency, leave, polling, quota
+from voices import circuit, clearing, demo, failures, fairness, idempotency, leave, logbook, polling, quota
 from voices.durable import back_off, claim, declare_intent, room_in_queue, wake, write_back
 from voices.errors import ConsentMissing
 from voices.models import ProviderAccount, VoiceClone, VoiceEvent, VoiceQuerySet
@@ -58,6 +58,7 @@ def advance(pk: uuid.UUID | str) -> None:
     voice = claim(VoiceClone, pk, lease=LEASE)
     if voice is None:
         return
+    logbook.begin(voice=voice.pk, user=voice.owner_id, provider=voice.provider)
     with stumbles_shown(voice):
         _step(voice)
 

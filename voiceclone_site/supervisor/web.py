@@ -10,7 +10,7 @@ from collections.abc import Mapping
 def is_worth_a_line(record: logging.LogRecord) -> bool:
     """The supervisor asks every ten seconds whether all is well; only when it is not does that need a line."""
     asked = record.args if isinstance(record.args, Mapping) else {}
-    return not (asked.get("U") in {"/livez", "/readyz"} and asked.get("s") == "200")
+    return not (asked.get("U") in {"/livez", "/readyz", "/metrics"} and asked.get("s") == "200")
 
 
 wsgi_app = "voiceclone_site.wsgi:application"
@@ -38,8 +38,17 @@ logconfig_dict = {
         "redact": {"()": "voiceclone_site.logs.RedactSecrets"},
         "worth a line": {"()": lambda: is_worth_a_line},
     },
-    "formatters": {"line": {"()": "voiceclone_site.logs.LineFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
+    "formatters": {
+        "line": {"()": "voiceclone_site.logs.LineFormatter"},
+        "json": {"()": "voiceclone_site.logs.JSONFormatter"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": os.environ.get("LOG_FORMAT", "line"),
+            "filters": ["redact"],
+        }
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         "gunicorn.error": {"handlers": ["console"], "level": "INFO", "propagate": False},
