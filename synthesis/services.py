@@ -25,7 +25,7 @@ from synthesis import streaming
 from synthesis.errors import AudioNotReady, Cancelled, Interrupted, NoAudio
 from synthesis.models import JobEvent, JobQuerySet, SynthesisJob
 from synthesis.streaming import LEASE, SpeechStream
-from voices import circuit, failures, fairness, leave, options
+from voices import circuit, failures, fairness, leave, ledger, options
 from voices import services as voices
 from voices.durable import back_off, claim, move, room_in_queue, wake, write_back
 from voices.errors import (
@@ -39,6 +39,7 @@ from voices.errors import (
     VoiceNotReady,
     WrongState,
 )
+from voices.ledger import Purpose
 from voices.models import Owner, ProviderAccount, VoiceClone
 from voices.providers.base import OptionValue
 from voices.providers.errors import ProviderError, VoiceNotFound, VoiceNotUsable
@@ -66,6 +67,7 @@ class SpeechOrder:
     sample_rate: int
     options: Mapping[str, OptionValue]
     characters: int
+    token_id: int | None = None
 
 
 # --- what people ask for ---------------------------------------------------------------------------------------------
@@ -102,8 +104,10 @@ def check(
     audio_format: str = "",
     sample_rate: int | None = None,
     parameters: Mapping[str, Any] | None = None,
+    token_id: int | None = None,
 ) -> SpeechOrder:
     """Hold a wish against what the voice's provider and model can do. Touches neither the provider nor the database.
+    `token_id`: of the ApiToken that asks.
 
     Raises VoiceNotReady, NotSupported, or InvalidInput naming every wrong field.
     """
@@ -167,6 +171,7 @@ def check(
         sample_rate=sample_rate,
         options=settings,
         characters=characters,
+        token_id=token_id,
     )
 
 
@@ -176,7 +181,10 @@ def hold(order: SpeechOrder) -> None:
 
 
 def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
-    """The row, before anything is sent. A streamed one is already in our hands; a background one waits for a worker."""
+    """The row and its hold in the ledger, before anything is sent: one transaction of three statements.
+
+    A streamed one is already in our hands; a background one waits for a worker. Raises LimitReached, AccountExhausted or Busy.
+    """
     now = timezone.now()
     ours: dict[str, Any] = {"state": State.QUEUED, "due_at": now}
     if mode == Mode.STREAM:
@@ -188,8 +196,9 @@ def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
             "lease_until": now + LEASE,
             "started_at": now,
         }
-    return SynthesisJob.objects.create(
+    job = SynthesisJob(
         owner=order.owner,
+        token_id=order.token_id,
         voice=order.voice,
         provider=order.voice.provider,
         model=order.voice.model,
@@ -201,6 +210,17 @@ def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
         characters_expected=order.characters,
         **ours,
     )
+    claim = ledger.speech(
+        job.pk,
+        owner_id=job.owner_id,
+        voice=job.voice,
+        characters=order.characters,
+        model=job.model,
+        token_id=order.token_id,
+    )
+    with ledger.holding(claim):
+        job.save(force_insert=True)
+    return job
 
 
 def cancel(job: SynthesisJob) -> None:
@@ -214,16 +234,18 @@ def cancel(job: SynthesisJob) -> None:
     # A worker may have moved it since it was read, and may move it back: to wait for another try.
     while job.in_progress:
         now = timezone.now()
-        if move(job, states=waiting, event=event, state=State.CANCELLED, due_at=None, finished_at=now, **kept):
-            return
+        with transaction.atomic():
+            if move(job, states=waiting, event=event, state=State.CANCELLED, due_at=None, finished_at=now, **kept):
+                ledger.release(job.pk, Purpose.SPEECH)
+                return
         if speaking.update(cancel_requested_at=now):
             return
         job.refresh_from_db(fields=["state"])
     raise WrongState(_("This has already ended; there is nothing left to cancel."))
 
 
-def retry(job: SynthesisJob) -> SynthesisJob:
-    """Speak the same text again, as a new job: the old one stays what it was. Raises as `check` does."""
+def retry(job: SynthesisJob, *, token_id: int | None = None) -> SynthesisJob:
+    """Speak the same text again, as a new job: the old one stays what it was. Raises as `check` and `record` do."""
     if job.in_progress:
         raise WrongState(_("This is still being spoken. Wait for it to end, or cancel it first."))
     return submit(
@@ -234,6 +256,7 @@ def retry(job: SynthesisJob) -> SynthesisJob:
             audio_format=job.audio_format,
             sample_rate=job.sample_rate,
             parameters=job.options,
+            token_id=token_id,
         )
     )
 
@@ -245,7 +268,9 @@ def delete(job: SynthesisJob) -> None:
     if job.audio.name:
         # First, so that no file is left that no row knows of, whatever happens in between.
         job.audio.storage.delete(job.audio.name)
-    SynthesisJob.objects.filter(pk=job.pk).update(deleted_at=timezone.now(), text="", marks=[], audio="")
+    with transaction.atomic():
+        SynthesisJob.objects.filter(pk=job.pk).update(deleted_at=timezone.now(), text="", marks=[], audio="")
+        ledger.release(job.pk, Purpose.AUDIO)
 
 
 def audio_of(job: SynthesisJob) -> FieldFile:
@@ -306,7 +331,7 @@ def advance(pk: uuid.UUID | str) -> None:
     except Exception as error:
         logger.exception("synthesis job %s met what nobody foresaw", job.pk)
         if job.intent or job.attempts >= BACKGROUND_ATTEMPTS:
-            _end(job, error)
+            _end(job, error, spoken_perhaps=bool(job.intent))
         else:
             _try_again(job, Fault())
 
@@ -343,9 +368,9 @@ def _waiting() -> JobQuerySet:
 
 def _step(job: SynthesisJob) -> None:
     if job.cancel_requested_at:
-        _end(job, Cancelled())
+        _end(job, Cancelled(), spoken_perhaps=bool(job.intent))
     elif job.intent or job.mode == Mode.STREAM:
-        _end(job, Interrupted())
+        _end(job, Interrupted(), spoken_perhaps=bool(job.intent))
     elif not job.voice.is_ready:
         _end(job, _not_ready(job.voice))
     else:
@@ -398,12 +423,30 @@ def _not_ready(voice: VoiceClone) -> VoiceNotReady:
     return VoiceNotReady() if on_its_way else VoiceNotReady(VoiceNotUsable.default_sentence)
 
 
-def _end(job: SynthesisJob, error: Exception) -> None:
+def _end(job: SynthesisJob, error: Exception, *, spoken_perhaps: bool = False) -> None:
     """Close the books with what went wrong; an error that nobody foresaw is told as a fault of ours. Does nothing to a job that
-    the stream has settled already."""
+    the stream has settled already.
+
+    `spoken_perhaps`: the text was sent, and whoever listened died. The provider may bill it, so the whole of it is counted.
+    """
     told = error if isinstance(error, ProviderError | PortalError) else Fault()
     state = State.CANCELLED if isinstance(error, Cancelled) else State.FAILED
     event = JobEvent(row=job, kind=state.lower(), detail={"code": told.code})
-    write_back(job, event=event, state=state, intent="", due_at=None, finished_at=timezone.now(), **failures.kept(told))
+    characters = job.characters_expected if spoken_perhaps else 0
+    with transaction.atomic():
+        if write_back(
+            job,
+            event=event,
+            state=state,
+            intent="",
+            due_at=None,
+            finished_at=timezone.now(),
+            characters=characters,
+            **failures.kept(told),
+        ):
+            if spoken_perhaps:
+                ledger.settle_speech(job.pk, characters=characters)
+            else:
+                ledger.release(job.pk, Purpose.SPEECH)
     if isinstance(error, VoiceNotUsable | VoiceNotFound):
         voices.doubt(job.voice)
