@@ -9,14 +9,13 @@ import uuid
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Count, Sum
 from django.db.models.fields.files import FieldFile
-from django.db.models.functions import TruncDate
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -25,7 +24,7 @@ from synthesis import streaming
 from synthesis.errors import AudioNotReady, Cancelled, Interrupted, NoAudio
 from synthesis.models import JobEvent, JobQuerySet, SynthesisJob
 from synthesis.streaming import LEASE, SpeechStream
-from voices import circuit, failures, fairness, leave, ledger, options
+from voices import circuit, failures, fairness, leave, ledger, options, pricing
 from voices import services as voices
 from voices.durable import back_off, claim, move, room_in_queue, wake, write_back
 from voices.errors import (
@@ -289,33 +288,17 @@ def look_at(job: SynthesisJob) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class UsageOfDay:
-    day: Any
-    provider: str
-    jobs: int
+class Estimate:
+    """What an order would take: characters by the provider's way of counting, and CNY at today's price."""
+
     characters: int
-    seconds: float
+    cost: Decimal
 
 
-def usage(owner: Owner, *, since: datetime) -> list[UsageOfDay]:
-    """What a person has used, by day and provider, newest first; characters as the provider counted them."""
-    rows = (
-        SynthesisJob.objects.filter(owner=owner, created_at__gte=since)
-        .annotate(day=TruncDate("created_at"))
-        .values("day", "provider")
-        .annotate(jobs=Count("pk"), spoken=Sum("characters"), heard=Sum("seconds"))
-        .order_by("-day", "provider")
-    )
-    return [
-        UsageOfDay(
-            day=row["day"],
-            provider=row["provider"],
-            jobs=row["jobs"],
-            characters=row["spoken"] or 0,
-            seconds=round(row["heard"] or 0.0, 1),
-        )
-        for row in rows
-    ]
+def estimate(order: SpeechOrder) -> Estimate:
+    """Nothing is held, sent or written."""
+    price = pricing.of_characters(order.voice.account, order.voice.model)
+    return Estimate(order.characters, pricing.in_yuan(pricing.cost_of(order.characters, price)))
 
 
 # --- what the worker does --------------------------------------------------------------------------------------------
