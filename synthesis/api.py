@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
@@ -32,7 +33,9 @@ from synthesis.serializers import (
 )
 from synthesis.services import SpeechOrder
 from synthesis.streaming import SpeechStream
+from voices import usage
 from voices.api import WhateverIsAccepted
+from voices.callers import token_of
 from voices.errors import KeyInUse
 from voices.models import VoiceClone
 from voices.once import IDEMPOTENCY_KEY, once
@@ -77,6 +80,7 @@ def checked_order(request: Request) -> SpeechOrder:
             audio_format=wanted.get("format", ""),
             sample_rate=wanted.get("sample_rate"),
             parameters=wanted.get("parameters"),
+            token_id=token_of(request),
         )
 
 
@@ -246,7 +250,8 @@ class JobRetryView(APIView):
     )
     def post(self, request: Request, pk: uuid.UUID) -> HttpResponseBase:
         def act(new: uuid.UUID) -> HttpResponseBase:
-            return answered(request, services.retry(find_job(request, pk), pk=new), status=201)
+            job = services.retry(find_job(request, pk), token_id=token_of(request), pk=new)
+            return answered(request, job, status=201)
 
         return once(request, act, made=partial(made_job, request))
 
@@ -257,20 +262,30 @@ class UsageView(APIView):
     @extend_schema(
         operation_id="usage",
         summary="What you have used",
-        description="By day (the site's time zone) and provider, newest first. Deleted jobs still count.",
+        description=(
+            "By day (the site's time zone), voice, token and provider; days newest first. Deleted jobs and voices still count, "
+            "work under way counts with what is held for it."
+        ),
         parameters=[UsageFilterSerializer],
         responses=UsageSerializer,
     )
     def get(self, request: Request) -> Response:
         days = checked(UsageFilterSerializer, request.query_params)["days"]
-        today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-        since = today - timedelta(days=days - 1)
-        used = services.usage(request.user, since=since)
+        since = timezone.localdate() - timedelta(days=days - 1)
+        lines = usage.lines(request.user, since=since)
+        names = dict(VoiceClone.objects.filter(pk__in={line.voice for line in lines}).values_list("pk", "name"))
+        of_days = usage.folded(lines, lambda line: (line.day, line.provider))
+        of_voices = usage.folded(lines, lambda line: line.voice)
+        of_tokens = usage.folded(lines, lambda line: (line.token, line.token_name))
+        of_providers = usage.folded(lines, lambda line: line.provider)
         body = {
-            "since": since.date(),
-            "jobs": sum(each.jobs for each in used),
-            "characters": sum(each.characters for each in used),
-            "seconds": round(sum(each.seconds for each in used), 1),
-            "days": used,
+            "since": since,
+            **asdict(usage.total(lines)),
+            "days": [{"day": day, "provider": slug} | asdict(used) for (day, slug), used in of_days.items()],
+            "voices": [{"voice": pk, "name": names.get(pk, "")} | asdict(used) for pk, used in of_voices.items()],
+            "tokens": [
+                {"token": None if token is None else name} | asdict(used) for (token, name), used in of_tokens.items()
+            ],
+            "providers": [{"provider": slug} | asdict(used) for slug, used in of_providers.items()],
         }
         return Response(UsageSerializer(body).data)

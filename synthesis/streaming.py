@@ -19,14 +19,16 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.base import File
+from django.db import transaction
 from django.utils import timezone
 
-from synthesis import audio, marks, progress
+from synthesis import audio, counting, marks, progress
 from synthesis.errors import Cancelled, ClientLeft, EmptySpeech
 from synthesis.models import JobEvent, SynthesisJob
-from voices import circuit, failures, leave
+from voices import circuit, failures, leave, ledger
 from voices.durable import declare_intent, renew, write_back
 from voices.errors import Fault, PortalError
+from voices.ledger import Purpose
 from voices.models import ProviderAccount, VoiceClone
 from voices.providers import ws
 from voices.providers.base import Audio, Done, Event, Mark, Progress, SpeechRequest, Started, Usage
@@ -54,6 +56,7 @@ class Tally:
     first_audio_ms: int | None = None
     bytes: int = 0
     characters: int = 0
+    share: float = 0.0
     request_id: str = ""
     marks: list[dict[str, Any]] = field(default_factory=list)
     ended: bool = False
@@ -117,6 +120,7 @@ class SpeechStream:
                     case Mark():
                         self.tally.marks.append(marks.as_json(event))
                     case Progress(share):
+                        self.tally.share = share
                         self._tell(share)
                     case Usage(characters):
                         self.tally.characters = characters
@@ -207,22 +211,55 @@ class SpeechStream:
         if self.tally.request_id:
             columns = columns | {"provider_request_id": self.tally.request_id}
         VoiceClone.objects.filter(pk=self.job.voice_id).update(spoken_at=timezone.now())
-        written = write_back(
-            self.job,
-            event=JobEvent(row=self.job, kind=state.lower(), detail={"characters": self.tally.characters}),
-            state=state,
-            intent="",
-            due_at=None,
-            finished_at=timezone.now(),
-            characters=self.tally.characters,
-            first_audio_ms=self.tally.first_audio_ms,
-            **columns,
-        )
+        characters = self._spoken(whole=state == State.SUCCESS)
+        with transaction.atomic():
+            written = write_back(
+                self.job,
+                event=JobEvent(row=self.job, kind=state.lower(), detail={"characters": characters}),
+                state=state,
+                intent="",
+                due_at=None,
+                finished_at=timezone.now(),
+                characters=characters,
+                first_audio_ms=self.tally.first_audio_ms,
+                **columns,
+            )
+            if written:
+                self._account_for(characters)
         if written:
             return
         logger.warning("synthesis job %s was settled by somebody else", self.job.pk)
         if "audio" in columns:
             self.job.audio.storage.delete(columns["audio"])
+
+    def _spoken(self, *, whole: bool) -> int:
+        """As the provider counted; where it named no number, our own count of what was heard."""
+        job, tally = self.job, self.tally
+        if tally.characters or not tally.bytes:
+            return tally.characters
+        if whole:
+            return job.characters_expected
+        with suppress(OSError):
+            self._file.flush()
+        return counting.heard_of(
+            job.characters_expected,
+            share=tally.share,
+            path=Path(self._file.name),
+            audio_format=job.audio_format,
+            sample_rate=job.sample_rate,
+        )
+
+    def _account_for(self, characters: int) -> None:
+        job = self.job
+        if not (characters or self.tally.bytes):
+            ledger.release(job.pk, Purpose.SPEECH)
+            return
+        ledger.settle_speech(job.pk, characters=characters, milliseconds=round((job.seconds or 0) * 1000))
+        if job.audio_bytes:
+            kept = ledger.audio(
+                job.pk, owner_id=job.owner_id, voice=job.voice, size=job.audio_bytes, token_id=job.token_id
+            )
+            ledger.add(kept)
 
     def _stored(self, path: Path) -> dict[str, Any]:
         facts = audio.finish(path, self.job.audio_format, sample_rate=self.job.sample_rate)

@@ -167,6 +167,7 @@ Q_CLUSTER = {
 # --- people ---
 
 AUTH_USER_MODEL = "accounts.User"
+API_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105 — a model, no token
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -321,6 +322,7 @@ SPECTACULAR_SETTINGS = {
 # --- the providers: one block of equal shape each ---
 # `credentials` and `endpoints` come from the environment, under the names that each provider's users already have.
 # An account whose credentials are complete is a real one; otherwise the sandbox answers at `sandbox_endpoints`.
+# `prices` are CNY, as decimal text: for 10 000 characters by engine (`*` for all others), and for one training.
 
 SANDBOX_PORT = env.int("SANDBOX_PORT", default=8100)
 SANDBOX_HOST = f"127.0.0.1:{SANDBOX_PORT}"
@@ -333,6 +335,10 @@ PROVIDERS = {
             "websocket": env.str(
                 "DASHSCOPE_WEBSOCKET_BASE_URL", default="wss://dashscope.aliyuncs.com/api-ws/v1/inference"
             ),
+        },
+        "prices": {
+            "character_prices": env.dict("DASHSCOPE_CHARACTER_PRICES", default={}),
+            "training_price": env.str("DASHSCOPE_TRAINING_PRICE", default="0"),
         },
         "sandbox_credentials": {"api_key": "sk-sandbox-aliyun-1"},
         "sandbox_endpoints": {
@@ -353,6 +359,10 @@ PROVIDERS = {
             "clone": env.str("IFLY_CLONE_URL", default="wss://cn-huabei-1.xf-yun.com/v1/private/voice_clone"),
             "tts": env.str("IFLY_TTS_URL", default="wss://cbm01.cn-huabei-1.xf-yun.com/v1/private/mcd9m97e6"),
         },
+        "prices": {
+            "character_prices": env.dict("IFLY_CHARACTER_PRICES", default={}),
+            "training_price": env.str("IFLY_TRAINING_PRICE", default="0"),
+        },
         "sandbox_credentials": {"app_id": "a1b2c3d4", "api_key": "k" * 32, "api_secret": "s" * 32},
         "sandbox_endpoints": {
             "token": f"http://{SANDBOX_HOST}/aiauth/v1/token",
@@ -370,6 +380,10 @@ PROVIDERS = {
                 "QINIU_DEMO_HOSTS",
                 default="qiniu.com,qiniuapi.com,qiniucs.com,qbox.me,qnssl.com,qiniudn.com,clouddn.com",
             ),
+        },
+        "prices": {
+            "character_prices": env.dict("QINIU_CHARACTER_PRICES", default={}),
+            "training_price": env.str("QINIU_TRAINING_PRICE", default="0"),
         },
         "sandbox_credentials": {"api_key": "qiniu-sandbox-1"},
         "sandbox_endpoints": {"http": f"http://{SANDBOX_HOST}"},

@@ -15,9 +15,11 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from voices import circuit, clearing, demo, failures, fairness, idempotency, leave, logbook, polling, quota
+from voices import circuit, clearing, demo, failures, fairness, idempotency, leave, ledger, logbook, polling
 from voices.durable import back_off, claim, declare_intent, room_in_queue, wake, write_back
 from voices.errors import ConsentMissing
+from voices.ledger import Purpose
+from voices.meters import Amounts
 from voices.models import ProviderAccount, VoiceClone, VoiceEvent, VoiceQuerySet
 from voices.orders import order_for
 from voices.outcomes import (
@@ -30,6 +32,7 @@ from voices.outcomes import (
     apply,
     evidence,
     fail,
+    free_place,
     has_name_to_tell,
     may_call,
     missing,
@@ -281,9 +284,19 @@ def _deleted_there(voice: VoiceClone) -> bool:
 
 
 def _part_with(voice: VoiceClone, event: VoiceEvent, *, place_is_free: bool, **fields: Any) -> None:
+    sent = voice.intent_at is not None
     with transaction.atomic():
-        if write_back(voice, event=event, state=State.DELETED, due_at=None, **fields) and place_is_free:
-            quota.release_slot(voice)
+        if not write_back(voice, event=event, state=State.DELETED, due_at=None, **fields):
+            return
+        if sent:
+            # Handed over, and nobody will ask any more what became of it.
+            ledger.settle(voice.pk, Purpose.TRAINING)
+        else:
+            ledger.release(voice.pk, Purpose.TRAINING)
+        if place_is_free:
+            free_place(voice)
+        else:
+            ledger.settle(voice.pk, Purpose.PLACE, keeping=Amounts(slots=1))
 
 
 def _erase_samples(voice: VoiceClone) -> None:
@@ -294,3 +307,4 @@ def _erase_samples(voice: VoiceClone) -> None:
         sample.prepared.delete(save=False)
         sample.erased_at = timezone.now()
         sample.save()
+    ledger.release(voice.pk, Purpose.RECORDING)

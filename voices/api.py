@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from voices import catalogue, reading, samples, services
-from voices.callers import consent_from
+from voices.callers import consent_from, token_of
 from voices.errors import SampleRefused
 from voices.models import VoiceClone, VoiceConsent, VoiceEvent
 from voices.once import IDEMPOTENCY_KEY, once
@@ -145,6 +145,7 @@ class VoicesView(GenericAPIView[VoiceClone]):
                 filename=order["sample"].name,
                 consent=consent_from(request, ticked=order["consent"], channel=API),
                 enrollment=order.get("parameters"),
+                token_id=token_of(request),
                 reading_id=order["reading"],
                 pk=pk,
             )
@@ -180,6 +181,7 @@ class VoiceImportView(APIView):
             language=order.get("language") or catalogue.default_language(traits, model),
             remote_id=order["remote_id"],
             consent=consent_from(request, ticked=order["consent"], channel=API),
+            token_id=token_of(request),
             pk=pk,
         )
         return answered(request, voice, status=201)

@@ -19,7 +19,7 @@ State = VoiceClone.State
 
 
 def it_was_made(voice: VoiceClone, *, remote_id: str, by: str) -> None:
-    """The operator has found it at the provider, under this id. Raises InvalidInput, WrongState, Exhausted."""
+    """The operator has found it at the provider, under this id. Raises InvalidInput, WrongState."""
     _undecided(voice)
     remote_id = remote_id.strip()
     if not remote_id or len(remote_id) > 200 or not remote_id.isascii() or not remote_id.isprintable():

@@ -9,6 +9,9 @@ PortalError                 has a `code` for programs and a `sentence` for peopl
 ├── NotSupported            the provider cannot do this at all
 ├── NoAccount               no provider account is open for this
 ├── Exhausted               a cap is reached
+│   ├── LimitReached        the asker's own: `quota` says what is used, what is left, when it begins anew
+│   │   └── NoRoomLeft      waiting does not help: something has to be deleted, or the limit raised
+│   └── AccountExhausted    the provider account's; `resets_at` says when it begins anew, where it does
 ├── Busy                    too much at once; `retry_after` seconds
 │   ├── AccountPaused           an operator has paused the provider account
 │   ├── CircuitOpen             the provider is unwell; we ask again by ourselves
@@ -20,6 +23,8 @@ PortalError                 has a `code` for programs and a `sentence` for peopl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
@@ -80,6 +85,46 @@ class NoAccount(PortalError):
 
 class Exhausted(PortalError):
     code = "exhausted"
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Where somebody stands with one measure. `used` includes what is held for work under way; `resets_at` is None for what
+    only deleting gives back."""
+
+    measure: str
+    used: int
+    limit: int
+    asked: int
+    resets_at: datetime | None
+
+    @property
+    def left(self) -> int:
+        return max(self.limit - self.used, 0)
+
+
+class LimitReached(Exhausted):
+    code = "limit_reached"
+
+    def __init__(
+        self, sentence: Sentence | None = None, *, quota: Quota | None = None, code: str | None = None
+    ) -> None:
+        super().__init__(sentence, code=code)
+        self.quota = quota
+
+
+class NoRoomLeft(LimitReached):
+    code = "no_room_left"
+
+
+class AccountExhausted(Exhausted):
+    code = "account_exhausted"
+
+    def __init__(
+        self, sentence: Sentence | None = None, *, resets_at: datetime | None = None, code: str | None = None
+    ) -> None:
+        super().__init__(sentence, code=code)
+        self.resets_at = resets_at
 
 
 class Busy(PortalError):

@@ -18,9 +18,9 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from voices import leave, quota, rate
+from voices import leave, ledger, rate
 from voices.durable import move, wake
-from voices.errors import Busy, Exhausted, WrongState
+from voices.errors import Busy, WrongState
 from voices.findings import Finding
 from voices.models import ProviderAccount, VoiceClone, VoiceEvent
 from voices.outcomes import ADVANCE
@@ -118,7 +118,7 @@ def by_schedule(pk: int) -> None:
 def adopt(finding: Finding, *, by: str) -> VoiceClone:
     """Give an orphan to the row that it was made for: one that carries our mark and whose row has no voice.
 
-    Raises WrongState when there is no such row any more, Exhausted when the account has no place left for it.
+    Raises WrongState when there is no such row any more.
     """
     voice = finding.voice
     if finding.kind != Kind.ORPHAN or voice is None or voice.state not in ADOPTING or voice.remote_id:
@@ -134,14 +134,12 @@ def adopt(finding: Finding, *, by: str) -> VoiceClone:
 
 
 def take(voice: VoiceClone, *, remote_id: str, event: str, by: str) -> None:
-    """This id at the provider is the voice's: it is asked for next. Inside a transaction. Raises WrongState, Exhausted."""
+    """This id at the provider is the voice's: it is asked for next. Inside a transaction. Raises WrongState."""
     if VoiceClone.objects.filter(account=voice.account_id, remote_id=remote_id).exclude(state=State.DELETED).exists():
         raise WrongState(_("Another voice here has this id at the provider already."))
-    if not voice.holds_slot and not quota.hold_slot_at(voice.account):
-        raise Exhausted(
-            _("This provider account has no voice place left. Raise its number of places, or delete a voice first."),
-            code="slots_exhausted",
-        )
+    if not voice.holds_slot:
+        # The provider has it already, whatever our caps say.
+        ledger.add(ledger.place(voice, voice.account))
     now = timezone.now()
     moved = move(
         voice,
