@@ -113,7 +113,8 @@ class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 self.log_change(request, account, str(done))
                 self.message_user(request, f"{account}: {done}")
             else:
-                self.message_user(request, f"{account}: {_('Nothing had to be changed.')}", messages.WARNING)
+                unchanged = _("Nothing had to be changed.")
+                self.message_user(request, f"{account}: {unchanged}", messages.WARNING)
 
     @admin.action(description=_("Close: no new voices; existing ones go on"), permissions=["change"])
     def close(self, request: HttpRequest, queryset: QuerySet[ProviderAccount]) -> None:

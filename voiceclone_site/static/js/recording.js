@@ -148,6 +148,8 @@ export function mountRecording(root) {
     recording = recorder;
     show(true);
     tick(0);
+    // On a phone: the text to read and, beneath it, how loud it is.
+    if (root.querySelector("[data-texts-of]:not([hidden])")) root.scrollIntoView({ block: "start", behavior: "smooth" });
   }
 
   function show(isRecording) {
