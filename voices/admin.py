@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from voices import circuit, services, stock
+from voices import circuit, plans, quota_admin, services, stock
 from voices.account_forms import account_form, secret_and_address_fields
 from voices.errors import WrongState
 from voices.evidence import EvidenceAdmin, EvidenceInline, ticket_field
@@ -27,6 +27,8 @@ from voices.models import (
 )
 from voices.narration import what_happened
 from voices.providers import registry
+
+__all__ = ["quota_admin"]  # registered by being imported
 
 GUARD = [
     "circuit",
@@ -73,8 +75,19 @@ class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             *secrets,
             (
                 _("What it may use"),
-                {"fields": ["voice_cap", *(["voices_held"] if obj else []), "enrollment_rate", "synthesis_rate"]},
+                {
+                    "fields": [
+                        "voice_cap",
+                        *(["voices_held"] if obj else []),
+                        "trainings_per_day",
+                        "characters_per_day",
+                        "spend_per_day",
+                        "enrollment_rate",
+                        "synthesis_rate",
+                    ]
+                },
             ),
+            (_("Prices"), {"fields": ["character_price", "training_price"]}),
             *guard,
             *dates,
         ]
@@ -84,8 +97,18 @@ class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return shown(account.circuit_sentence)
 
     def save_model(self, request: HttpRequest, obj: ProviderAccount, form: Any, change: bool) -> None:
-        """What an operator has put right is tried at once."""
+        """Limits and prices go through `plans`, which keeps who changed them and tells the meters.
+
+        What an operator has put right is tried at once.
+        """
+        names = [name for name in (*plans.ACCOUNT_LIMITS, *plans.ACCOUNT_PRICES) if name in form.changed_data]
+        wanted = {name: getattr(obj, name) for name in names}
+        if change:
+            for name, before in ProviderAccount.objects.filter(pk=obj.pk).values(*names)[0].items() if names else ():
+                setattr(obj, name, before)
         super().save_model(request, obj, form, change)
+        if change and wanted:
+            plans.change_account(obj, by=request.user, **wanted)
         circuit.try_now(obj)
 
     @admin.action(description=_("Pause: no call leaves, and everything waits"), permissions=["change"])
