@@ -9,13 +9,15 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from voices import circuit, plans, quota_admin, services, stock
+from voices import circuit, plans, quota_admin, reconciling, services, stock
 from voices.account_forms import account_form, secret_and_address_fields
-from voices.errors import WrongState
+from voices.errors import PortalError, WrongState
 from voices.evidence import EvidenceAdmin, EvidenceInline, ticket_field
 from voices.failures import shown
+from voices.finding_admin import FindingAdmin
 from voices.models import (
     ProviderAccount,
     QueueHeartbeat,
@@ -27,8 +29,9 @@ from voices.models import (
 )
 from voices.narration import what_happened
 from voices.providers import registry
+from voices.providers.errors import ProviderError
 
-__all__ = ["quota_admin"]  # registered by being imported
+__all__ = ["FindingAdmin", "quota_admin"]  # registered by being imported
 
 GUARD = [
     "circuit",
@@ -58,7 +61,7 @@ class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ["provider", "origin", "is_open", "circuit"]
     search_fields = ["name"]
     readonly_fields = ["origin", "voices_held", "created_at", "updated_at", "why", *GUARD]
-    actions = ["close", "open", "pause", "resume", "try_now"]
+    actions = ["close", "open", "pause", "resume", "try_now", "compare"]
 
     def get_form(
         self, request: HttpRequest, obj: ProviderAccount | None = None, change: bool = False, **kwargs: Any
@@ -122,6 +125,20 @@ class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description=_("Try the provider now"), permissions=["change"])
     def try_now(self, request: HttpRequest, queryset: QuerySet[ProviderAccount]) -> None:
         self._guard(request, queryset, circuit.try_now, done=_("The next call is tried"))
+
+    @admin.action(description=_("Compare the provider's list with ours"), permissions=["change"])
+    def compare(self, request: HttpRequest, queryset: QuerySet[ProviderAccount]) -> None:
+        for account in queryset:
+            try:
+                comparison = reconciling.run(account)
+            except (PortalError, ProviderError) as error:
+                self.message_user(request, f"{account}: {error.sentence}", messages.WARNING)
+                continue
+            said = ngettext("%(found)d finding", "%(found)d findings", len(comparison.disagreements))
+            listed = (
+                "" if comparison.listed else gettext("This provider cannot list; only our own rows were looked at.")
+            )
+            self.message_user(request, f"{account}: {said % {'found': len(comparison.disagreements)}} {listed}")
 
     def _guard(
         self,
