@@ -324,6 +324,8 @@ SPECTACULAR_SETTINGS = {
 # An account whose credentials are complete is a real one; otherwise the sandbox answers at `sandbox_endpoints`.
 # `prices` are CNY, as decimal text: for 10 000 characters by engine (`*` for all others), and for one training.
 
+# Whether the sandbox stands in for a provider without credentials; otherwise that provider is simply not offered.
+SANDBOX = env.bool("SANDBOX", default=True)
 SANDBOX_PORT = env.int("SANDBOX_PORT", default=8100)
 SANDBOX_HOST = f"127.0.0.1:{SANDBOX_PORT}"
 

@@ -36,6 +36,8 @@ POSTGRES_FIVE_TIMES = """
     END $$;
     CREATE TRIGGER five_times AFTER INSERT ON django_q_ormq FOR EACH ROW EXECUTE FUNCTION five_times();
 """
+ONCE_AGAIN = "DROP TRIGGER five_times"
+ONCE_AGAIN_POSTGRES = "DROP TRIGGER five_times ON django_q_ormq"
 
 
 def main() -> int:
@@ -54,6 +56,8 @@ def main() -> int:
             started.sql("DELETE FROM django_q_ormq")
             emptied.append(time.time())
         ordering.join()
+        work.wait(seconds=wanted.patience)
+        started.sql(ONCE_AGAIN_POSTGRES if "DATABASE_URL" in started.environment else ONCE_AGAIN)
         say("Every wake-up was sent five times, and the queue emptied three times.")
         freeze(started, work, seconds=wanted.frozen)
         work.wait(seconds=wanted.patience)
