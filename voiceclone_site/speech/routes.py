@@ -1,0 +1,14 @@
+"""Which address is which door's. A path that is no pattern's here is Django's."""
+
+from __future__ import annotations
+
+import re
+
+from voiceclone_site.speech.dialect import Route
+from voiceclone_site.speech.native import NATIVE
+from voiceclone_site.speech.openai import OPENAI
+
+ROUTES = (
+    Route(re.compile(r"/api/v1/speech/?"), NATIVE),
+    Route(re.compile(r"(?:/openai)?/v1/audio/speech"), OPENAI),
+)
