@@ -17,16 +17,18 @@ from typing import ClassVar
 
 import pytest
 
+from tests.providers.drivers import DRIVERS, Driver
 from tests.providers.loopback import free_port
 from tests.recordings import CHINESE_WOMAN, MAN, recording, silence
 from tests.sample_server import SampleServer
 from voiceclone_site.sandbox.remote import Sandbox
-from voices.providers import registry, ws
+from voices.providers import registry
 from voices.providers.base import (
     Account,
     Audio,
     Cloning,
     Done,
+    Mark,
     OptionValue,
     Parameter,
     RemoteState,
@@ -37,6 +39,7 @@ from voices.providers.base import (
     Usage,
     VoiceOrder,
 )
+from voices.providers.driving import Spoken
 from voices.providers.errors import (
     ConfigurationError,
     CredentialsRejected,
@@ -354,6 +357,12 @@ class CloningContract:
 
 
 class SpeechContract:
+    """Each of these is asked of both drivers: the same protocol object has to come through them alike."""
+
+    @pytest.fixture(autouse=True)
+    def _driver(self, driver: Driver) -> None:
+        self.driver = driver
+
     @pytest.fixture
     def voice(self, stage: Stage, sandbox: Sandbox, samples: SampleServer) -> str:
         return stage.cloning().create(stage.order(samples)).remote_id
@@ -376,8 +385,8 @@ class SpeechContract:
             options=options or {},
         )
 
-    def spoken(self, stage: Stage, voice: str, *, account: Account | None = None, text: str = TEXT) -> list[ws.Spoken]:
-        return list(ws.speak(stage.speech(account), self.request(stage, voice, text=text)))
+    def spoken(self, stage: Stage, voice: str, *, account: Account | None = None, text: str = TEXT) -> list[Spoken]:
+        return list(self.driver.speak(stage.speech(account), self.request(stage, voice, text=text)))
 
     def test_it_speaks_and_tells_what_it_counted(self, stage: Stage, sandbox: Sandbox, voice: str) -> None:
         events = self.spoken(stage, voice)
@@ -390,10 +399,22 @@ class SpeechContract:
         counted = [event.characters for event in events if isinstance(event, Usage)]
         assert counted == sorted(counted)
 
+    def test_both_drivers_hear_the_same_to_the_byte(self, stage: Stage, sandbox: Sandbox, voice: str) -> None:
+        heard = []
+        for kind in DRIVERS:
+            driver: Driver = kind()
+            events = list(driver.speak(stage.speech(), self.request(stage, voice)))
+            driver.close()
+            heard.append([event for event in events if isinstance(event, Audio | Mark | Usage)])
+        in_thread, on_loop = heard
+        assert in_thread == on_loop
+
     def test_it_speaks_every_format_that_the_model_names(self, stage: Stage, sandbox: Sandbox, voice: str) -> None:
         beginnings = {"mp3": (b"ID3", b"\xff"), "wav": (b"RIFF",), "opus": (b"OggS",), "pcm": (b"",)}
         for audio_format in sorted(stage.traits.model(stage.traits.default_model).audio_formats):
-            events = ws.speak(stage.speech(), self.request(stage, voice, text="你好。", audio_format=audio_format))
+            events = self.driver.speak(
+                stage.speech(), self.request(stage, voice, text="你好。", audio_format=audio_format)
+            )
             audio = b"".join(event.data for event in events if isinstance(event, Audio))
             assert audio.startswith(beginnings[audio_format]), audio_format
 
@@ -401,7 +422,7 @@ class SpeechContract:
         self, stage: Stage, sandbox: Sandbox, voice: str
     ) -> None:
         request = self.request(stage, voice, options={"no_such_thing": 1})
-        error = refusal(lambda: list(ws.speak(stage.speech(), request)), stage)
+        error = refusal(lambda: list(self.driver.speak(stage.speech(), request)), stage)
         assert type(error) is InvalidRequest
         assert sandbox.ledger.calls(stage.task) == []
 
@@ -448,9 +469,10 @@ class SpeechContract:
         self, stage: Stage, sandbox: Sandbox, voice: str, how: str
     ) -> None:
         sandbox.fail(operation=stage.synthesis, how=how, at="after")  # type: ignore[arg-type]
-        heard: list[ws.Spoken] = []
+        heard: list[Spoken] = []
         error = refusal(
-            lambda: heard.extend(event for event in ws.speak(stage.speech(), self.request(stage, voice))), stage
+            lambda: heard.extend(event for event in self.driver.speak(stage.speech(), self.request(stage, voice))),
+            stage,
         )
         assert isinstance(error, StreamBroken | ProviderTrouble)
         assert not error.retryable
@@ -464,7 +486,7 @@ class SpeechContract:
 
     def test_leaving_early_ends_the_task_at_the_provider(self, stage: Stage, sandbox: Sandbox, voice: str) -> None:
         sandbox.configure(speed=1)
-        spoken = ws.speak(stage.speech(), self.request(stage, voice, text=TEXT * 20))
+        spoken = self.driver.speak(stage.speech(), self.request(stage, voice, text=TEXT * 20))
         next(event for event in spoken if isinstance(event, Audio))
         spoken.close()
         eventually(lambda: sandbox.ledger.entries(operation="disconnect"))

@@ -1,0 +1,147 @@
+"""How the books of a job are closed, once: what came out of the provider is counted, and the audio kept if it is whole.
+
+The lease decides who closes them: whoever holds it writes, and whoever has lost it writes nothing (`durable.write_back`). Both the
+thread that hears a job out (streaming.py) and the relay (relay.py) end here.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.base import File
+from django.utils import timezone
+
+from synthesis import audio
+from synthesis.errors import Cancelled, ClientLeft
+from synthesis.marks import as_json
+from synthesis.models import JobEvent, SynthesisJob
+from voices import failures
+from voices.durable import write_back
+from voices.errors import Fault, PortalError
+from voices.models import VoiceClone
+from voices.providers.base import Audio, Done, Mark, Started, Usage
+from voices.providers.driving import Spoken
+from voices.providers.errors import ProviderError
+from voices.storing import store
+
+logger = logging.getLogger(__name__)
+
+State = SynthesisJob.State
+
+FORGOTTEN_AFTER = 6 * 3600.0
+"""Seconds without a byte after which a spooled file belongs to a process that died."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has come out of the provider so far."""
+
+    started: float = field(default_factory=time.monotonic)
+    first_audio_ms: int | None = None
+    bytes: int = 0
+    characters: int = 0
+    request_id: str = ""
+    marks: list[dict[str, Any]] = field(default_factory=list)
+    ended: bool = False
+
+    def take(self, event: Spoken) -> bytes:
+        """Count it; the audio in it, if any."""
+        match event:
+            case Audio(data):
+                if data and self.first_audio_ms is None:
+                    self.first_audio_ms = round((time.monotonic() - self.started) * 1000)
+                self.bytes += len(data)
+                return data
+            case Started(request_id):
+                self.request_id = request_id
+            case Mark():
+                self.marks.append(as_json(event))
+            case Usage(characters):
+                self.characters = characters
+            case Done(characters, request_id):
+                self.ended = True
+                self.request_id = request_id
+                if characters is not None:
+                    self.characters = characters
+        return b""
+
+
+def settle_whole(job: SynthesisJob, tally: Tally, path: Path) -> None:
+    """All has been said and lies at `path`. Raises UnreadableAudio when that is no audio of its format, and whatever a full disk
+    or a lost database raises; the job has then failed."""
+    stored: dict[str, Any] = {}
+    try:
+        facts = audio.finish(path, job.audio_format, sample_rate=job.sample_rate)
+        with path.open("rb") as spoken:
+            store(job.audio, path.name, File(spoken))
+        stored = {"audio": job.audio.name, "audio_bytes": facts.bytes, "seconds": facts.seconds, "marks": tally.marks}
+        _write(job, tally, State.SUCCESS, failures.CLEARED | stored)
+    except Exception as error:
+        if stored:
+            job.audio.storage.delete(stored["audio"])
+        _write(job, tally, State.FAILED, failures.kept(error if isinstance(error, PortalError) else Fault()))
+        raise
+
+
+def settle_broken(job: SynthesisJob, tally: Tally, error: ProviderError | PortalError) -> None:
+    """It ended early. Only what was spoken until then is counted."""
+    left = isinstance(error, ClientLeft | Cancelled)
+    _write(job, tally, State.CANCELLED if left else State.FAILED, failures.kept(error))
+
+
+def _write(job: SynthesisJob, tally: Tally, state: SynthesisJob.State, columns: dict[str, Any]) -> None:
+    if tally.request_id:
+        columns = columns | {"provider_request_id": tally.request_id}
+    VoiceClone.objects.filter(pk=job.voice_id).update(spoken_at=timezone.now())
+    written = write_back(
+        job,
+        event=JobEvent(row=job, kind=state.lower(), detail={"characters": tally.characters}),
+        state=state,
+        intent="",
+        due_at=None,
+        finished_at=timezone.now(),
+        characters=tally.characters,
+        first_audio_ms=tally.first_audio_ms,
+        **columns,
+    )
+    if written:
+        return
+    logger.warning("synthesis job %s was settled by somebody else", job.pk)
+    if "audio" in columns:
+        job.audio.storage.delete(columns["audio"])
+
+
+# --- the spool: audio that is still being spoken ----------------------------------------------------------------------
+
+
+def spool_file(job: SynthesisJob) -> Path:
+    """Where the audio of one job is collected until it is whole."""
+    spool = _spool()
+    spool.mkdir(exist_ok=True)
+    return spool / f"{job.pk}-{job.attempts}.{audio.extension(job.audio_format)}"
+
+
+def append_to(path: Path, chunks: Sequence[bytes]) -> None:
+    with path.open("ab") as file:
+        file.writelines(chunks)
+
+
+def clear_spool() -> None:
+    """Remove what processes that died have left of their streams."""
+    spool = _spool()
+    now = time.time()
+    for left in spool.iterdir() if spool.is_dir() else ():
+        with suppress(FileNotFoundError):  # its stream has just ended
+            if now - left.stat().st_mtime > FORGOTTEN_AFTER:
+                left.unlink()
+
+
+def _spool() -> Path:
+    return Path(settings.DATA_DIR) / "spool"
