@@ -7,10 +7,11 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from django.db.models.functions import Left
-from django.http import Http404, StreamingHttpResponse
+from django.http import Http404
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.generics import GenericAPIView
@@ -29,8 +30,8 @@ from synthesis.serializers import (
     UsageSerializer,
 )
 from synthesis.services import SpeechOrder
-from synthesis.streaming import SpeechStream
 from voices.api import WhateverIsAccepted
+from voices.errors import NotSupported
 from voices.models import VoiceClone
 from voices.serializers import checked, naming_fields
 from voices.serving import serve
@@ -76,15 +77,6 @@ def checked_order(request: Request) -> SpeechOrder:
         )
 
 
-def streamed(stream: SpeechStream) -> StreamingHttpResponse:
-    """Chunk by chunk as it is spoken; the server closes the stream when the client leaves or all has been sent."""
-    return StreamingHttpResponse(
-        stream,
-        content_type=audio.content_type(stream.job.audio_format),
-        headers={"X-Job-Id": str(stream.job.pk), "X-Accel-Buffering": "no", "Cache-Control": "no-store"},
-    )
-
-
 def answered(request: Request, job: SynthesisJob, *, status: int) -> Response:
     body = JobSerializer(job, context={"request": request}).data
     return Response(body, status=status, headers={"Location": body["url"]} if status != HTTPStatus.OK else {})
@@ -112,8 +104,9 @@ class SpeechView(APIView):
             )
         ],
     )
-    def post(self, request: Request) -> HttpResponseBase:
-        return streamed(services.speak(checked_order(request)))
+    def post(self, request: Request) -> Response:
+        """Described here; answered by the relay, which stands in front of Django in the portal's own web server."""
+        raise NotSupported(_("Only the portal's own web server streams speech. Please start it with script/server."))
 
 
 class JobsView(GenericAPIView[SynthesisJob]):

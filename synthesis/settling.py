@@ -45,7 +45,7 @@ class Tally:
 
     started: float = field(default_factory=time.monotonic)
     first_audio_ms: int | None = None
-    bytes: int = 0
+    audio_bytes: int = 0
     characters: int = 0
     request_id: str = ""
     marks: list[dict[str, Any]] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Tally:
             case Audio(data):
                 if data and self.first_audio_ms is None:
                     self.first_audio_ms = round((time.monotonic() - self.started) * 1000)
-                self.bytes += len(data)
+                self.audio_bytes += len(data)
                 return data
             case Started(request_id):
                 self.request_id = request_id

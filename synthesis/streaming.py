@@ -30,6 +30,7 @@ from voices.providers.errors import ProviderError, StreamBroken
 LEASE = timedelta(seconds=45)
 RENEW_EVERY = 5.0
 TELL_EVERY = 0.5
+INTENT = "synthesize"
 
 
 class SpeechStream:
@@ -84,11 +85,11 @@ class SpeechStream:
                     yield data
             if not self.tally.ended:
                 raise StreamBroken("the provider's frames ended before its last word", provider=self.job.provider)
-            if not self.tally.bytes:
+            if not self.tally.audio_bytes:
                 raise EmptySpeech
         except ProviderError as error:
             # Before the first audio it may cost nothing to ask again: that is for who opened the stream to decide.
-            if self.tally.bytes:
+            if self.tally.audio_bytes:
                 self._settle(error)
             raise
         except PortalError as error:
@@ -100,7 +101,7 @@ class SpeechStream:
 
     def _tell(self, share: float) -> None:
         """Whoever waits looks every other second; what comes before the first sound must not delay it."""
-        if self.tally.bytes and time.monotonic() - self._told > TELL_EVERY:
+        if self.tally.audio_bytes and time.monotonic() - self._told > TELL_EVERY:
             self._told = time.monotonic()
             progress.note(self.job.pk, share)
 
@@ -150,7 +151,7 @@ def open_speech(job: SynthesisJob) -> SpeechStream:
         raise Cancelled
     stream = SpeechStream(job, _watched(account, ws.speak(speech, request_of(job))))
     try:
-        if not declare_intent(job, "synthesize", lease=LEASE):
+        if not declare_intent(job, INTENT, lease=LEASE):
             raise Cancelled
         stream.pull_first()
     except BaseException:
