@@ -22,7 +22,9 @@ from synthesis.errors import Cancelled, ClientLeft, EmptySpeech, Interrupted
 from synthesis.models import SynthesisJob
 from synthesis.settling import Tally, append_to, settle_broken, settle_whole, spool_file
 from synthesis.streaming import LEASE, RENEW_EVERY, request_of
+from voices import circuit, leave
 from voices.errors import Fault, PortalError
+from voices.models import ProviderAccount
 from voices.providers import aio
 from voices.providers.base import Mark, Speech
 from voices.providers.driving import Spoken
@@ -36,7 +38,7 @@ IN_MEMORY = 256 * 1024
 """Bytes of one stream's audio that are kept in memory before they are written to the spool."""
 
 RELAY_HEADER = "X-Relay-Job"
-"""Set by a view that has begun a job, which the relay then speaks as the answer. It never leaves."""
+"""Set by a view that has begun a job, which the relay then speaks as the answer: its id, and the seconds that it has to wait."""
 
 Piece = tuple[bytes, Sequence[Mark]]
 Refuse = Callable[[SynthesisJob, ProviderError | PortalError], None]
@@ -73,17 +75,27 @@ class Relay:
         self.opening.close()
         self.settling.close()
 
-    async def open(self, job: SynthesisJob, speech: Speech) -> Voice:
-        """The job's first audio. Its intent has been committed. Raises ProviderError or PortalError when nothing was heard; the job
-        has then been settled, and so it has when the caller is cancelled."""
+    async def open(self, job: SynthesisJob, speech: Speech, *, wait: float = 0.0) -> Voice:
+        """The job's first audio, asked for in `wait` seconds; its intent has been committed.
+
+        Raises ProviderError or PortalError when nothing was heard; the job has then been settled, and so it has when the caller
+        is cancelled.
+        """
         voice = Voice(self, job, speech)
         self.speaking[job.pk] = voice
         try:
+            if wait:
+                await asyncio.sleep(wait)
             await voice.pull_first()
         except BaseException as error:
             await voice.leave(error)
             raise
         return voice
+
+    def answers(self, account: ProviderAccount) -> None:
+        """A provider has begun to speak: that it is well is worth a thread only where there was a doubt."""
+        if account.circuit != ProviderAccount.Circuit.CLOSED or account.circuit_failures:
+            self.later(partial(circuit.answered, account))
 
     def later(self, books: Callable[[], None]) -> None:
         """Close somebody's books in a thread, behind whatever they are waiting for."""
@@ -181,6 +193,8 @@ class Voice:
             heard = [data for event in said if (data := tally.take(event))]
             if not heard:
                 continue
+            if tally.audio_bytes == len(heard[0]):
+                self._relay.answers(self.job.voice.account)
             data = heard[0] if len(heard) == 1 else b"".join(heard)
             await self._keep(data)
             return data, [event for event in said if isinstance(event, Mark)] if tally.marks else ()
@@ -220,6 +234,7 @@ def _close_broken(job: SynthesisJob, tally: Tally, error: ProviderError | Portal
     if path is not None:
         path.unlink(missing_ok=True)
     settle_broken(job, tally, error)
+    leave.learn(job.voice.account, "synthesis", error)
 
 
 def _renew_all(held: dict[uuid.UUID, uuid.UUID | None]) -> set[uuid.UUID]:

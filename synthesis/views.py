@@ -77,7 +77,7 @@ def speech_stream(request: HttpRequest) -> HttpResponse:
     """Begin a job that the relay speaks as the answer. What is refused is told in JSON."""
     voice = _voice(request, request.POST)
     begun = services.begin(_order(request, voice, MannerForm(engine_of(voice), request.POST)))
-    return HttpResponse(headers={RELAY_HEADER: str(begun.job.pk)})
+    return HttpResponse(headers={RELAY_HEADER: f"{begun.job.pk} {begun.wait}"})
 
 
 @never_cache

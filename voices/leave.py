@@ -36,11 +36,9 @@ def reserve(account: ProviderAccount, operation: Operation) -> float:
     return seconds
 
 
-def learn(account: ProviderAccount, operation: Operation, error: Exception | None) -> None:
-    """What the end of a call teaches, when nobody stood around it; None for a good one."""
-    if error is None:
-        circuit.answered(account)
-    elif isinstance(error, ProviderError):
+def learn(account: ProviderAccount, operation: Operation, error: Exception) -> None:
+    """What the error that a call ended with teaches, when nobody stood around it; what is not the provider's teaches nothing."""
+    if isinstance(error, ProviderError):
         with suppress(ProviderError), watched(account, operation):
             raise error
 

@@ -28,10 +28,11 @@ from voices.providers.base import Speech
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A job whose intent is committed: it may be sent."""
+    """A job whose intent is committed: it may be sent, in `wait` seconds."""
 
     job: SynthesisJob
     speech: Speech
+    wait: float = 0.0
 
 
 class Reader:
@@ -42,28 +43,36 @@ class Reader:
 
 def admit(token: Token, wish: SpeechWish, *, naming: Callable[[str], str], reader: Reader) -> Admitted:
     """Raises the NotLetIn tree, PermissionDenied, Http404, what `services.check` raises, and Busy."""
-    if not token.text:
-        raise TokenMissing
-    row = check_token(token.text)
-    reader.language = row.owner.language
-    need_scope(row, Scope.SPEECH)
-    voice = find_voice(row.owner, wish.voice)
+    owner = owner_of(token, reader=reader)
+    voice = find_voice(owner, wish.voice)
     with _named(naming):
         order = services.check(
-            row.owner,
+            owner,
             voice=voice,
             text=wish.text,
             audio_format=wish.audio_format,
             sample_rate=wish.sample_rate,
             parameters=wish.parameters,
         )
-    return Admitted(services.begin(order), speech_of(voice))
+    speech = speech_of(voice)
+    begun = services.begin(order)
+    return Admitted(begun.job, speech, begun.wait)
 
 
-def begun(job_id: str) -> Admitted:
+def owner_of(token: Token, *, reader: Reader) -> User:
+    """Raises the NotLetIn tree and PermissionDenied."""
+    if not token.text:
+        raise TokenMissing
+    row = check_token(token.text)
+    reader.language = row.owner.language
+    need_scope(row, Scope.SPEECH)
+    return row.owner
+
+
+def begun_by_a_view(job_id: str, *, wait: float) -> Admitted:
     """A job that a view has begun just now, with everything that its voice needs."""
     job = SynthesisJob.objects.select_related("voice__account").get(pk=job_id)
-    return Admitted(job, speech_of(job.voice))
+    return Admitted(job, speech_of(job.voice), wait)
 
 
 def speech_of(voice: VoiceClone) -> Speech:

@@ -41,11 +41,6 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """Who asks, by the cookie of a page, which also has to show its CSRF token."""
-
-
-@dataclass(frozen=True, slots=True)
 class VoiceRef:
     """Which voice of the caller's: by its id, and where the dialect allows it by its exact name too."""
 
@@ -158,7 +153,7 @@ class Dialect:
     """
 
     name: str
-    credential: Callable[[Asked], Token | Session]
+    credential: Callable[[Asked], Token]
     wish: Callable[[Asked], SpeechWish]
     naming: Callable[[str], str]
     headers: Callable[[SpeechWish, Speaking], Mapping[str, str]]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,12 +28,11 @@ from synthesis.relay import Relay, Voice
 from voiceclone_site.django_threads import Headers, Receive, Scope, Send
 from voiceclone_site.errors import Problem, problem_of
 from voiceclone_site.requests import request_id_from, set_request_id
-from voiceclone_site.speech.admission import Admitted, Reader, admit, begun
-from voiceclone_site.speech.dialect import Answer, Asked, Dialect, Speaking, SpeechWish, Spoken, Token, VoiceRef
+from voiceclone_site.speech.admission import Admitted, Reader, admit, begun_by_a_view, owner_of
+from voiceclone_site.speech.dialect import Answer, Asked, Dialect, Speaking, SpeechWish, Spoken, VoiceRef
 from voiceclone_site.speech.routes import ROUTES
-from voices.errors import Busy, Fault
+from voices.errors import Fault
 from voices.providers.errors import ProviderError
-from voices.rate import LONGEST_WAIT_IN_PLACE
 from voices.threads import on_a_living_connection
 
 logger = logging.getLogger(__name__)
@@ -129,11 +128,15 @@ async def answer(
             body=await _body(headers, receive),
             captured=captured,
         )
-        wish = dialect.wish(asked)
         credential = dialect.credential(asked)
-        assert isinstance(credential, Token)
+        try:
+            wish = dialect.wish(asked)
+        except Exception:
+            # Who asks comes first: a stranger is not told what is wrong with the rest.
+            await relay.opening.run(partial(owner_of, credential, reader=reader))
+            raise
         call = partial(admit, credential, wish, naming=dialect.naming, reader=reader)
-        admitted = await _admitted(relay, call)
+        admitted = await relay.opening.run(partial(on_a_living_connection, call), may_wait=False)
         await _speak(relay, Exchange(dialect, wish, request_id, scope, receive, send), admitted)
     except _Left:
         return
@@ -145,16 +148,17 @@ async def answer(
 
 
 async def take_over(
-    relay: Relay, dialect: Dialect, job_id: str, given: Headers, scope: Scope, receive: Receive, send: Send
+    relay: Relay, dialect: Dialect, ticket: str, given: Headers, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Speak a job that a view has begun; `given` are the view's headers."""
+    """Speak a job that a view has begun; `ticket` is its RELAY_HEADER, `given` are its other headers."""
     kept = {name.decode("latin-1"): value.decode("latin-1") for name, value in given if name not in OF_A_BODY}
     request_id = kept.pop("x-request-id", "")
     set_request_id(request_id)
+    job_id, _space, wait = ticket.partition(" ")
     wish = SpeechWish(voice=VoiceRef(""), text="")
     exchange = Exchange(dialect, wish, request_id, scope, receive, send, headers=kept)
     try:
-        await _speak(relay, exchange, await relay.opening.run(partial(begun, job_id)))
+        await _speak(relay, exchange, await relay.opening.run(partial(begun_by_a_view, job_id, wait=float(wait))))
     except _Left:
         return
     except Exception as error:
@@ -180,18 +184,6 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
     if message["type"] != "http.request":
         raise _Left
     return body
-
-
-async def _admitted(relay: Relay, call: Callable[[], Admitted]) -> Admitted:
-    """Where the provider account's rate has no room just now, wait in place for a moment, in no thread and no transaction."""
-    until = time.monotonic() + LONGEST_WAIT_IN_PLACE
-    while True:
-        try:
-            return await relay.opening.run(partial(on_a_living_connection, call), may_wait=False)
-        except Busy as busy:
-            if time.monotonic() + busy.retry_after > until:
-                raise
-            await asyncio.sleep(busy.retry_after)
 
 
 def _problem(error: Exception) -> Problem:
@@ -232,7 +224,7 @@ async def _speak(relay: Relay, exchange: Exchange, admitted: Admitted) -> None:
     """Raises what is refused before the first audio; after it, whatever happens is told by the transfer and the row."""
     watching = asyncio.create_task(_watch(exchange.receive, relay, admitted.job))
     try:
-        voice = await relay.open(admitted.job, admitted.speech)
+        voice = await relay.open(admitted.job, admitted.speech, wait=admitted.wait)
         try:
             await _pass_on(voice, exchange)
         except BaseException as error:
