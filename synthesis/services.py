@@ -25,7 +25,7 @@ from synthesis import streaming
 from synthesis.errors import AudioNotReady, Cancelled, Interrupted, NoAudio
 from synthesis.models import JobEvent, JobQuerySet, SynthesisJob
 from synthesis.streaming import INTENT, LEASE, SpeechStream
-from voices import circuit, failures, fairness, leave, options
+from voices import circuit, failures, fairness, leave, options, plain_sql
 from voices import services as voices
 from voices.durable import back_off, claim, move, room_in_queue, wake, write_back
 from voices.errors import (
@@ -214,7 +214,7 @@ def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
             "intent": INTENT,
             "intent_at": now,
         }
-    return SynthesisJob.objects.create(
+    job = SynthesisJob(
         owner=order.owner,
         voice=order.voice,
         provider=order.voice.provider,
@@ -227,6 +227,8 @@ def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
         characters_expected=order.characters,
         **ours,
     )
+    plain_sql.insert(job)
+    return job
 
 
 def cancel(job: SynthesisJob) -> None:

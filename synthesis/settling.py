@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.files.base import File
@@ -22,7 +22,7 @@ from synthesis import audio
 from synthesis.errors import Cancelled, ClientLeft
 from synthesis.marks import as_json
 from synthesis.models import JobEvent, SynthesisJob
-from voices import failures
+from voices import failures, plain_sql
 from voices.durable import write_back
 from voices.errors import Fault, PortalError
 from voices.models import VoiceClone
@@ -80,7 +80,7 @@ def settle_whole(job: SynthesisJob, tally: Tally, path: Path) -> None:
     try:
         facts = audio.finish(path, job.audio_format, sample_rate=job.sample_rate)
         with path.open("rb") as spoken:
-            store(job.audio, path.name, File(spoken))
+            store(job.audio, path.name, _Movable(spoken, path))
         stored = {"audio": job.audio.name, "audio_bytes": facts.bytes, "seconds": facts.seconds, "marks": tally.marks}
         _write(job, tally, State.SUCCESS, failures.CLEARED | stored)
     except Exception as error:
@@ -88,6 +88,17 @@ def settle_whole(job: SynthesisJob, tally: Tally, path: Path) -> None:
             job.audio.storage.delete(stored["audio"])
         _write(job, tally, State.FAILED, failures.kept(error if isinstance(error, PortalError) else Fault()))
         raise
+
+
+class _Movable(File):  # type: ignore[type-arg]
+    """A storage on the same disk takes the file itself instead of copying it."""
+
+    def __init__(self, opened: IO[bytes], path: Path) -> None:
+        super().__init__(opened)
+        self._path = path
+
+    def temporary_file_path(self) -> str:
+        return str(self._path)
 
 
 def settle_broken(job: SynthesisJob, tally: Tally, error: ProviderError | PortalError) -> None:
@@ -99,7 +110,7 @@ def settle_broken(job: SynthesisJob, tally: Tally, error: ProviderError | Portal
 def _write(job: SynthesisJob, tally: Tally, state: SynthesisJob.State, columns: dict[str, Any]) -> None:
     if tally.request_id:
         columns = columns | {"provider_request_id": tally.request_id}
-    VoiceClone.objects.filter(pk=job.voice_id).update(spoken_at=timezone.now())
+    plain_sql.update(VoiceClone, where={"id": job.voice_id}, values={"spoken_at": timezone.now()})
     written = write_back(
         job,
         event=JobEvent(row=job, kind=state.lower(), detail={"characters": tally.characters}),

@@ -21,8 +21,10 @@ from voiceclone_site.accounts.permissions import need_scope
 from voiceclone_site.accounts.scopes import Scope
 from voiceclone_site.accounts.services import check_token
 from voiceclone_site.speech.dialect import SpeechWish, Token, VoiceRef
+from voices import plain_sql
 from voices.errors import InvalidInput, NotSupported
 from voices.models import VoiceClone
+from voices.plain_sql import Lookup
 from voices.providers.base import Speech
 
 
@@ -85,16 +87,24 @@ def speech_of(voice: VoiceClone) -> Speech:
 def find_voice(owner: User, ref: VoiceRef) -> VoiceClone:
     """Raises Http404 for what does not exist, for what is somebody else's, and for what is no id at all. Of several voices of one
     name the newest is meant."""
-    mine = VoiceClone.objects.visible_to(owner).select_related("account")
-    voice = None
     try:
-        voice = mine.filter(pk=uuid.UUID(ref.text)).first()
+        found = _by_id(owner.pk, plain_sql.value_of(uuid.UUID(ref.text)))
     except ValueError:
-        if ref.may_be_name:
-            voice = mine.filter(name=ref.text).first()
-    if voice is None:
+        found = _by_name(owner.pk, ref.text) if ref.may_be_name else []
+    if not found:
         raise Http404
-    return voice
+    return found[0]
+
+
+_SOMEBODY, _SOME_ID, _SOME_NAME = -1, uuid.UUID(int=1), "a name"
+_by_id: Lookup[VoiceClone] = Lookup(
+    lambda owner, pk: VoiceClone.objects.visible_to(owner).select_related("account").filter(pk=pk),
+    (_SOMEBODY, _SOME_ID),
+)
+_by_name: Lookup[VoiceClone] = Lookup(
+    lambda owner, name: VoiceClone.objects.visible_to(owner).select_related("account").filter(name=name)[:1],
+    (_SOMEBODY, _SOME_NAME),
+)
 
 
 @contextmanager
