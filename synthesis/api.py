@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 
 from django.db.models.functions import Left
@@ -11,7 +13,6 @@ from django.http import Http404
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.generics import GenericAPIView
@@ -20,6 +21,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from synthesis import audio, services
+from synthesis.errors import NoAudio
+from synthesis.handover import spoken_by_the_relay
 from synthesis.models import SynthesisJob
 from synthesis.serializers import (
     JobFilterSerializer,
@@ -30,9 +33,12 @@ from synthesis.serializers import (
     UsageSerializer,
 )
 from synthesis.services import SpeechOrder
+from voices import usage
 from voices.api import WhateverIsAccepted
-from voices.errors import NotSupported
+from voices.callers import token_of
+from voices.errors import KeyInUse
 from voices.models import VoiceClone
+from voices.once import IDEMPOTENCY_KEY, once
 from voices.serializers import checked, naming_fields
 from voices.serving import serve
 
@@ -74,12 +80,34 @@ def checked_order(request: Request) -> SpeechOrder:
             audio_format=wanted.get("format", ""),
             sample_rate=wanted.get("sample_rate"),
             parameters=wanted.get("parameters"),
+            token_id=token_of(request),
         )
 
 
 def answered(request: Request, job: SynthesisJob, *, status: int) -> Response:
     body = JobSerializer(job, context={"request": request}).data
     return Response(body, status=status, headers={"Location": body["url"]} if status != HTTPStatus.OK else {})
+
+
+def made_job(request: Request, pk: uuid.UUID) -> Response | None:
+    """The answer for a job that was made by a request whose process died before it had answered."""
+    job = SynthesisJob.objects.visible_to(request.user).filter(pk=pk).first()
+    return None if job is None else answered(request, job, status=201)
+
+
+def spoken_before(request: Request, pk: uuid.UUID) -> HttpResponseBase | None:
+    """The sound that the same request was answered with before, as a file. Raises KeyInUse while it is still being spoken, and
+    NoAudio when it came to nothing: to have it spoken anew, which may be paid anew, takes another key."""
+    job = SynthesisJob.objects.filter(owner=request.user.pk, pk=pk).first()
+    if job is None:
+        return None
+    if job.in_progress:
+        raise KeyInUse(retry_after=2)
+    if job.deleted_at or not job.has_audio:
+        raise NoAudio
+    answer = serve(request, job.audio, audio.content_type(job.audio_format), filename=f"{job.pk}.{job.audio_format}")
+    answer["X-Job-Id"] = str(job.pk)
+    return answer
 
 
 class SpeechView(APIView):
@@ -99,14 +127,20 @@ class SpeechView(APIView):
         examples=[AN_ORDER],
         responses={(200, "audio/*"): OpenApiResponse(OpenApiTypes.BINARY, description="The audio, as it is spoken.")},
         parameters=[
+            IDEMPOTENCY_KEY,
             OpenApiParameter(
                 "X-Job-Id", OpenApiTypes.UUID, OpenApiParameter.HEADER, response=[200], description="The job's id."
-            )
+            ),
         ],
     )
-    def post(self, request: Request) -> Response:
-        """Described here; answered by the relay, which stands in front of Django in the portal's own web server."""
-        raise NotSupported(_("Only the portal's own web server streams speech. Please start it with script/server."))
+    def post(self, request: Request) -> HttpResponseBase:
+        """Only with an Idempotency-Key does a request come this far; without one the relay answers it before Django does."""
+
+        def act(pk: uuid.UUID) -> HttpResponseBase:
+            begun = services.begin(checked_order(request), pk=pk)
+            return spoken_by_the_relay(begun.job, wait=begun.wait)
+
+        return once(request, act, made=partial(spoken_before, request))
 
 
 class JobsView(GenericAPIView[SynthesisJob]):
@@ -132,10 +166,14 @@ class JobsView(GenericAPIView[SynthesisJob]):
         description="Ask `GET /jobs/{id}` until `state` is `Success`, `Failed` or `Cancelled`, then fetch its audio.",
         request=SpeechSerializer,
         examples=[AN_ORDER],
+        parameters=[IDEMPOTENCY_KEY],
         responses={201: JobSerializer},
     )
-    def post(self, request: Request) -> Response:
-        return answered(request, services.submit(checked_order(request)), status=201)
+    def post(self, request: Request) -> HttpResponseBase:
+        def act(pk: uuid.UUID) -> HttpResponseBase:
+            return answered(request, services.submit(checked_order(request), pk=pk), status=201)
+
+        return once(request, act, made=partial(made_job, request))
 
 
 class JobView(APIView):
@@ -201,10 +239,15 @@ class JobRetryView(APIView):
         summary="Speak the same again",
         description="As a new job in the background, with the text, voice and parameters of the old one.",
         request=None,
+        parameters=[IDEMPOTENCY_KEY],
         responses={201: JobSerializer},
     )
-    def post(self, request: Request, pk: uuid.UUID) -> Response:
-        return answered(request, services.retry(find_job(request, pk)), status=201)
+    def post(self, request: Request, pk: uuid.UUID) -> HttpResponseBase:
+        def act(new: uuid.UUID) -> HttpResponseBase:
+            job = services.retry(find_job(request, pk), token_id=token_of(request), pk=new)
+            return answered(request, job, status=201)
+
+        return once(request, act, made=partial(made_job, request))
 
 
 class UsageView(APIView):
@@ -213,20 +256,30 @@ class UsageView(APIView):
     @extend_schema(
         operation_id="usage",
         summary="What you have used",
-        description="By day (the site's time zone) and provider, newest first. Deleted jobs still count.",
+        description=(
+            "By day (the site's time zone), voice, token and provider; days newest first. Deleted jobs and voices still count, "
+            "work under way counts with what is held for it."
+        ),
         parameters=[UsageFilterSerializer],
         responses=UsageSerializer,
     )
     def get(self, request: Request) -> Response:
         days = checked(UsageFilterSerializer, request.query_params)["days"]
-        today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-        since = today - timedelta(days=days - 1)
-        used = services.usage(request.user, since=since)
+        since = timezone.localdate() - timedelta(days=days - 1)
+        lines = usage.lines(request.user, since=since)
+        names = dict(VoiceClone.objects.filter(pk__in={line.voice for line in lines}).values_list("pk", "name"))
+        of_days = usage.folded(lines, lambda line: (line.day, line.provider))
+        of_voices = usage.folded(lines, lambda line: line.voice)
+        of_tokens = usage.folded(lines, lambda line: (line.token, line.token_name))
+        of_providers = usage.folded(lines, lambda line: line.provider)
         body = {
-            "since": since.date(),
-            "jobs": sum(each.jobs for each in used),
-            "characters": sum(each.characters for each in used),
-            "seconds": round(sum(each.seconds for each in used), 1),
-            "days": used,
+            "since": since,
+            **asdict(usage.total(lines)),
+            "days": [{"day": day, "provider": slug} | asdict(used) for (day, slug), used in of_days.items()],
+            "voices": [{"voice": pk, "name": names.get(pk, "")} | asdict(used) for pk, used in of_voices.items()],
+            "tokens": [
+                {"token": None if token is None else name} | asdict(used) for (token, name), used in of_tokens.items()
+            ],
+            "providers": [{"provider": slug} | asdict(used) for slug, used in of_providers.items()],
         }
         return Response(UsageSerializer(body).data)

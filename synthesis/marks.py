@@ -23,7 +23,7 @@ def as_json(mark: Mark) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Sung:
+class Timed:
     """A word or character with its time in seconds, and how it sounds where that is known."""
 
     text: str
@@ -32,11 +32,11 @@ class Sung:
     syllable: str
 
 
-def line(marks: Iterable[Mapping[str, Any]]) -> Iterator[Sung]:
+def line(marks: Iterable[Mapping[str, Any]]) -> Iterator[Timed]:
     """What can be read along with the audio; pauses are nothing to read."""
     for mark in marks:
         if mark["text"]:
-            yield Sung(
+            yield Timed(
                 text=mark["text"],
                 begin=mark["begin_ms"] / 1000,
                 end=mark["end_ms"] / 1000,

@@ -45,6 +45,15 @@ class SynthesisJob(DurableRow):
     voice = models.ForeignKey(
         VoiceClone, on_delete=models.PROTECT, related_name="synthesis_jobs", verbose_name=_("voice")
     )
+    token = models.ForeignKey(
+        settings.API_TOKEN_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("API token"),
+    )
     provider = models.CharField(_("provider"), max_length=20, choices=provider_choices)
     model = models.CharField(_("model"), max_length=60)
     mode = models.CharField(_("mode"), max_length=12, choices=Mode.choices)

@@ -37,9 +37,6 @@ logger = logging.getLogger(__name__)
 IN_MEMORY = 256 * 1024
 """Bytes of one stream's audio that are kept in memory before they are written to the spool."""
 
-RELAY_HEADER = "X-Relay-Job"
-"""Set by a view that has begun a job, which the relay then speaks as the answer: its id, and the seconds that it has to wait."""
-
 Piece = tuple[bytes, Sequence[Mark]]
 Refuse = Callable[[SynthesisJob, ProviderError | PortalError], None]
 """Closes the books of a job of which nothing was heard."""
@@ -172,7 +169,7 @@ class Voice:
         if told is None:
             self._relay.later(partial(_close_whole, self.job, self.tally, self._path, self._kept))
         elif self.tally.audio_bytes or isinstance(told, ClientLeft | Cancelled | Interrupted):
-            self._relay.later(partial(_close_broken, self.job, self.tally, told, self._path))
+            self._relay.later(partial(_close_broken, self.job, self.tally, told, self._path, self._kept))
         else:
             self._relay.later(partial(self._relay.refuse, self.job, told))
         return told
@@ -222,7 +219,7 @@ def _close_whole(job: SynthesisJob, tally: Tally, path: Path | None, rest: Seque
             path = path or spool_file(job)
             append_to(path, rest)
         except OSError:
-            settle_broken(job, tally, Fault())
+            settle_broken(job, tally, Fault(), heard=path or Path())
             raise
         settle_whole(job, tally, path)
     finally:
@@ -230,10 +227,16 @@ def _close_whole(job: SynthesisJob, tally: Tally, path: Path | None, rest: Seque
             path.unlink(missing_ok=True)
 
 
-def _close_broken(job: SynthesisJob, tally: Tally, error: ProviderError | PortalError, path: Path | None) -> None:
-    if path is not None:
+def _close_broken(
+    job: SynthesisJob, tally: Tally, error: ProviderError | PortalError, path: Path | None, rest: Sequence[bytes]
+) -> None:
+    path = path or spool_file(job)
+    try:
+        with suppress(OSError):  # without a file everything that was sent counts as heard
+            append_to(path, rest)
+        settle_broken(job, tally, error, heard=path)
+    finally:
         path.unlink(missing_ok=True)
-    settle_broken(job, tally, error)
     leave.learn(job.voice.account, "synthesis", error)
 
 

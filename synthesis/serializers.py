@@ -129,17 +129,35 @@ class JobSerializer(JobSummarySerializer):
         read_only_fields = fields
 
 
-class UsageOfDaySerializer(serializers.Serializer[Any]):
-    day = serializers.DateField()
-    provider = serializers.CharField()
+class UsedSerializer(serializers.Serializer[Any]):
     jobs = serializers.IntegerField()
     characters = serializers.IntegerField(help_text="As the provider counted them: what it bills.")
     seconds = serializers.FloatField(help_text="Of audio that was kept.")
+    trainings = serializers.IntegerField()
+    cost = serializers.DecimalField(max_digits=20, decimal_places=6, help_text="CNY, at the prices of the time.")
 
 
-class UsageSerializer(serializers.Serializer[Any]):
+class UsageOfDaySerializer(UsedSerializer):
+    day = serializers.DateField()
+    provider = serializers.CharField()
+
+
+class UsageOfVoiceSerializer(UsedSerializer):
+    voice = serializers.UUIDField()
+    name = serializers.CharField(help_text="Also of a voice that has been deleted.")
+
+
+class UsageOfTokenSerializer(UsedSerializer):
+    token = serializers.CharField(allow_null=True, help_text="The token's name; null: with a browser.")
+
+
+class UsageOfProviderSerializer(UsedSerializer):
+    provider = serializers.CharField()
+
+
+class UsageSerializer(UsedSerializer):
     since = serializers.DateField()
-    jobs = serializers.IntegerField()
-    characters = serializers.IntegerField()
-    seconds = serializers.FloatField()
     days = UsageOfDaySerializer(many=True)
+    voices = UsageOfVoiceSerializer(many=True)
+    tokens = UsageOfTokenSerializer(many=True)
+    providers = UsageOfProviderSerializer(many=True)

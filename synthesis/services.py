@@ -9,14 +9,13 @@ import uuid
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Count, Sum
 from django.db.models.fields.files import FieldFile
-from django.db.models.functions import TruncDate
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -25,7 +24,7 @@ from synthesis import streaming
 from synthesis.errors import AudioNotReady, Cancelled, Interrupted, NoAudio
 from synthesis.models import JobEvent, JobQuerySet, SynthesisJob
 from synthesis.streaming import INTENT, LEASE, SpeechStream
-from voices import circuit, failures, fairness, leave, options, plain_sql
+from voices import circuit, failures, fairness, leave, ledger, logbook, options, plain_sql, pricing
 from voices import services as voices
 from voices.durable import back_off, claim, move, room_in_queue, wake, write_back
 from voices.errors import (
@@ -39,6 +38,7 @@ from voices.errors import (
     VoiceNotReady,
     WrongState,
 )
+from voices.ledger import Purpose
 from voices.models import Owner, ProviderAccount, VoiceClone
 from voices.providers.base import OptionValue
 from voices.providers.errors import ProviderError, VoiceNotFound, VoiceNotUsable
@@ -50,6 +50,7 @@ State, Mode = SynthesisJob.State, SynthesisJob.Mode
 
 ADVANCE = "synthesis.tasks.advance_job"
 TASK_SECONDS = 1800
+KEEP_ALIVE_TEXT = "1"
 BACKGROUND_ATTEMPTS = 5
 WAKE_UPS = 8
 """Of one owner's jobs that wait; further ones are taken up as these end, so that nobody fills the queue in front of others."""
@@ -66,18 +67,19 @@ class SpeechOrder:
     sample_rate: int
     options: Mapping[str, OptionValue]
     characters: int
+    token_id: int | None = None
 
 
 # --- what people ask for ---------------------------------------------------------------------------------------------
 
 
-def speak(order: SpeechOrder) -> SpeechStream:
+def speak(order: SpeechOrder, *, pk: uuid.UUID | None = None) -> SpeechStream:
     """Speak now. What is returned has its first audio; close it, whatever happens.
 
     Raises Busy, ProviderError or PortalError before anything was heard.
     """
     hold(order)
-    job = record(order, mode=Mode.STREAM)
+    job = record(order, mode=Mode.STREAM, pk=pk)
     try:
         return streaming.open_speech(job)
     except Exception as error:
@@ -85,10 +87,10 @@ def speak(order: SpeechOrder) -> SpeechStream:
         raise
 
 
-def submit(order: SpeechOrder) -> SynthesisJob:
-    """Speak in the background."""
+def submit(order: SpeechOrder, *, pk: uuid.UUID | None = None) -> SynthesisJob:
+    """Speak in the background, as the job `pk` if an id is given."""
     with transaction.atomic():
-        job = record(order, mode=Mode.BACKGROUND)
+        job = record(order, mode=Mode.BACKGROUND, pk=pk)
         if _waiting().filter(owner=order.owner)[:WAKE_UPS].count() < WAKE_UPS:
             wake(ADVANCE, job.pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
     return job
@@ -102,8 +104,10 @@ def check(
     audio_format: str = "",
     sample_rate: int | None = None,
     parameters: Mapping[str, Any] | None = None,
+    token_id: int | None = None,
 ) -> SpeechOrder:
     """Hold a wish against what the voice's provider and model can do. Touches neither the provider nor the database.
+    `token_id`: of the ApiToken that asks.
 
     Raises VoiceNotReady, NotSupported, or InvalidInput naming every wrong field.
     """
@@ -167,6 +171,7 @@ def check(
         sample_rate=sample_rate,
         options=settings,
         characters=characters,
+        token_id=token_id,
     )
 
 
@@ -178,14 +183,14 @@ class Begun:
     wait: float
 
 
-def begin(order: SpeechOrder) -> Begun:
+def begin(order: SpeechOrder, *, pk: uuid.UUID | None = None) -> Begun:
     """Take what speaking uses up, and write the row and the intent to speak: one transaction, and no waiting in it.
 
-    Raises Busy, also when the account rests.
+    Raises as `record` does, and Busy also when the account rests.
     """
     with transaction.atomic():
         wait = leave.reserve(order.voice.account, "synthesis")
-        return Begun(record(order, mode=Mode.STREAM), wait)
+        return Begun(record(order, mode=Mode.STREAM, pk=pk), wait)
 
 
 def refuse(job: SynthesisJob, error: ProviderError | PortalError) -> None:
@@ -199,8 +204,11 @@ def hold(order: SpeechOrder) -> None:
     leave.ask(order.voice.account, "synthesis")
 
 
-def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
-    """The row, before anything is sent. A streamed one is already in our hands; a background one waits for a worker."""
+def record(order: SpeechOrder, *, mode: SynthesisJob.Mode, pk: uuid.UUID | None = None) -> SynthesisJob:
+    """The row and its hold in the ledger, before anything is sent: one transaction of three statements.
+
+    A streamed one is already in our hands; a background one waits for a worker. Raises LimitReached, AccountExhausted or Busy.
+    """
     now = timezone.now()
     ours: dict[str, Any] = {"state": State.QUEUED, "due_at": now}
     if mode == Mode.STREAM:
@@ -215,7 +223,9 @@ def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
             "intent_at": now,
         }
     job = SynthesisJob(
+        pk=pk or uuid.uuid4(),
         owner=order.owner,
+        token_id=order.token_id,
         voice=order.voice,
         provider=order.voice.provider,
         model=order.voice.model,
@@ -227,8 +237,26 @@ def record(order: SpeechOrder, *, mode: SynthesisJob.Mode) -> SynthesisJob:
         characters_expected=order.characters,
         **ours,
     )
-    plain_sql.insert(job)
+    claim = ledger.speech(
+        job.pk,
+        owner_id=job.owner_id,
+        voice=job.voice,
+        characters=order.characters,
+        model=job.model,
+        token_id=order.token_id,
+    )
+    with ledger.holding(claim):
+        plain_sql.insert(job)
+    logbook.note(job=job.pk, voice=job.voice_id, provider=job.provider)
     return job
+
+
+def keep_alive(voice: VoiceClone, *, asked_by: Owner) -> SynthesisJob:
+    """Let a voice speak one sign, so that its provider does not remove it for silence. It costs that sign, so somebody asks.
+
+    Raises as `check` and `record` do.
+    """
+    return submit(check(asked_by, voice=voice, text=KEEP_ALIVE_TEXT))
 
 
 def cancel(job: SynthesisJob) -> None:
@@ -242,16 +270,18 @@ def cancel(job: SynthesisJob) -> None:
     # A worker may have moved it since it was read, and may move it back: to wait for another try.
     while job.in_progress:
         now = timezone.now()
-        if move(job, states=waiting, event=event, state=State.CANCELLED, due_at=None, finished_at=now, **kept):
-            return
+        with transaction.atomic():
+            if move(job, states=waiting, event=event, state=State.CANCELLED, due_at=None, finished_at=now, **kept):
+                ledger.release(job.pk, Purpose.SPEECH)
+                return
         if speaking.update(cancel_requested_at=now):
             return
         job.refresh_from_db(fields=["state"])
     raise WrongState(_("This has already ended; there is nothing left to cancel."))
 
 
-def retry(job: SynthesisJob) -> SynthesisJob:
-    """Speak the same text again, as a new job: the old one stays what it was. Raises as `check` does."""
+def retry(job: SynthesisJob, *, token_id: int | None = None, pk: uuid.UUID | None = None) -> SynthesisJob:
+    """Speak the same text again, as a new job: the old one stays what it was. Raises as `check` and `record` do."""
     if job.in_progress:
         raise WrongState(_("This is still being spoken. Wait for it to end, or cancel it first."))
     return submit(
@@ -262,7 +292,9 @@ def retry(job: SynthesisJob) -> SynthesisJob:
             audio_format=job.audio_format,
             sample_rate=job.sample_rate,
             parameters=job.options,
-        )
+            token_id=token_id,
+        ),
+        pk=pk,
     )
 
 
@@ -273,7 +305,9 @@ def delete(job: SynthesisJob) -> None:
     if job.audio.name:
         # First, so that no file is left that no row knows of, whatever happens in between.
         job.audio.storage.delete(job.audio.name)
-    SynthesisJob.objects.filter(pk=job.pk).update(deleted_at=timezone.now(), text="", marks=[], audio="")
+    with transaction.atomic():
+        SynthesisJob.objects.filter(pk=job.pk).update(deleted_at=timezone.now(), text="", marks=[], audio="")
+        ledger.release(job.pk, Purpose.AUDIO)
 
 
 def audio_of(job: SynthesisJob) -> FieldFile:
@@ -292,33 +326,17 @@ def look_at(job: SynthesisJob) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class UsageOfDay:
-    day: Any
-    provider: str
-    jobs: int
+class Estimate:
+    """What an order would take: characters by the provider's way of counting, and CNY at today's price."""
+
     characters: int
-    seconds: float
+    cost: Decimal
 
 
-def usage(owner: Owner, *, since: datetime) -> list[UsageOfDay]:
-    """What a person has used, by day and provider, newest first; characters as the provider counted them."""
-    rows = (
-        SynthesisJob.objects.filter(owner=owner, created_at__gte=since)
-        .annotate(day=TruncDate("created_at"))
-        .values("day", "provider")
-        .annotate(jobs=Count("pk"), spoken=Sum("characters"), heard=Sum("seconds"))
-        .order_by("-day", "provider")
-    )
-    return [
-        UsageOfDay(
-            day=row["day"],
-            provider=row["provider"],
-            jobs=row["jobs"],
-            characters=row["spoken"] or 0,
-            seconds=round(row["heard"] or 0.0, 1),
-        )
-        for row in rows
-    ]
+def estimate(order: SpeechOrder) -> Estimate:
+    """Nothing is held, sent or written."""
+    price = pricing.of_characters(order.voice.account, order.voice.model)
+    return Estimate(order.characters, pricing.in_yuan(pricing.cost_of(order.characters, price)))
 
 
 # --- what the worker does --------------------------------------------------------------------------------------------
@@ -329,12 +347,13 @@ def advance(pk: uuid.UUID | str) -> None:
     job = claim(SynthesisJob, pk, lease=LEASE)
     if job is None:
         return
+    logbook.begin(job=job.pk, voice=job.voice_id, user=job.owner_id, provider=job.provider)
     try:
         _step(job)
     except Exception as error:
         logger.exception("synthesis job %s met what nobody foresaw", job.pk)
         if job.intent or job.attempts >= BACKGROUND_ATTEMPTS:
-            _end(job, error)
+            _end(job, error, spoken_perhaps=bool(job.intent))
         else:
             _try_again(job, Fault())
 
@@ -371,9 +390,9 @@ def _waiting() -> JobQuerySet:
 
 def _step(job: SynthesisJob) -> None:
     if job.cancel_requested_at:
-        _end(job, Cancelled())
+        _end(job, Cancelled(), spoken_perhaps=bool(job.intent))
     elif job.intent or job.mode == Mode.STREAM:
-        _end(job, Interrupted())
+        _end(job, Interrupted(), spoken_perhaps=bool(job.intent))
     elif not job.voice.is_ready:
         _end(job, _not_ready(job.voice))
     else:
@@ -426,12 +445,30 @@ def _not_ready(voice: VoiceClone) -> VoiceNotReady:
     return VoiceNotReady() if on_its_way else VoiceNotReady(VoiceNotUsable.default_sentence)
 
 
-def _end(job: SynthesisJob, error: Exception) -> None:
+def _end(job: SynthesisJob, error: Exception, *, spoken_perhaps: bool = False) -> None:
     """Close the books with what went wrong; an error that nobody foresaw is told as a fault of ours. Does nothing to a job that
-    the stream has settled already."""
+    the stream has settled already.
+
+    `spoken_perhaps`: the text was sent, and whoever listened died. The provider may bill it, so the whole of it is counted.
+    """
     told = error if isinstance(error, ProviderError | PortalError) else Fault()
     state = State.CANCELLED if isinstance(error, Cancelled) else State.FAILED
     event = JobEvent(row=job, kind=state.lower(), detail={"code": told.code})
-    write_back(job, event=event, state=state, intent="", due_at=None, finished_at=timezone.now(), **failures.kept(told))
+    characters = job.characters_expected if spoken_perhaps else 0
+    with transaction.atomic():
+        if write_back(
+            job,
+            event=event,
+            state=state,
+            intent="",
+            due_at=None,
+            finished_at=timezone.now(),
+            characters=characters,
+            **failures.kept(told),
+        ):
+            if spoken_perhaps:
+                ledger.settle_speech(job.pk, characters=characters)
+            else:
+                ledger.release(job.pk, Purpose.SPEECH)
     if isinstance(error, VoiceNotUsable | VoiceNotFound):
         voices.doubt(job.voice)

@@ -16,17 +16,19 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.core.files.base import File
+from django.db import transaction
 from django.utils import timezone
 
-from synthesis import audio
+from synthesis import audio, counting
 from synthesis.errors import Cancelled, ClientLeft
 from synthesis.marks import as_json
 from synthesis.models import JobEvent, SynthesisJob
-from voices import failures, plain_sql
+from voices import failures, ledger, plain_sql
 from voices.durable import write_back
 from voices.errors import Fault, PortalError
+from voices.ledger import Purpose
 from voices.models import VoiceClone
-from voices.providers.base import Audio, Done, Mark, Started, Usage
+from voices.providers.base import Audio, Done, Mark, Progress, Started, Usage
 from voices.providers.driving import Spoken
 from voices.providers.errors import ProviderError
 from voices.storing import store
@@ -47,6 +49,7 @@ class Tally:
     first_audio_ms: int | None = None
     audio_bytes: int = 0
     characters: int = 0
+    share: float = 0.0
     request_id: str = ""
     marks: list[dict[str, Any]] = field(default_factory=list)
     ended: bool = False
@@ -63,6 +66,8 @@ class Tally:
                 self.request_id = request_id
             case Mark():
                 self.marks.append(as_json(event))
+            case Progress(share):
+                self.share = share
             case Usage(characters):
                 self.characters = characters
             case Done(characters, request_id):
@@ -82,11 +87,13 @@ def settle_whole(job: SynthesisJob, tally: Tally, path: Path) -> None:
         with path.open("rb") as spoken:
             store(job.audio, path.name, _Movable(spoken, path))
         stored = {"audio": job.audio.name, "audio_bytes": facts.bytes, "seconds": facts.seconds, "marks": tally.marks}
-        _write(job, tally, State.SUCCESS, failures.CLEARED | stored)
+        characters = tally.characters or job.characters_expected
+        _write(job, tally, State.SUCCESS, failures.CLEARED | stored, characters=characters)
     except Exception as error:
         if stored:
             job.audio.storage.delete(stored["audio"])
-        _write(job, tally, State.FAILED, failures.kept(error if isinstance(error, PortalError) else Fault()))
+        told = error if isinstance(error, PortalError) else Fault()
+        _write(job, tally, State.FAILED, failures.kept(told), characters=_heard(job, tally, path))
         raise
 
 
@@ -101,27 +108,55 @@ class _Movable(File):  # type: ignore[type-arg]
         return str(self._path)
 
 
-def settle_broken(job: SynthesisJob, tally: Tally, error: ProviderError | PortalError) -> None:
-    """It ended early. Only what was spoken until then is counted."""
-    left = isinstance(error, ClientLeft | Cancelled)
-    _write(job, tally, State.CANCELLED if left else State.FAILED, failures.kept(error))
+def settle_broken(job: SynthesisJob, tally: Tally, error: ProviderError | PortalError, *, heard: Path) -> None:
+    """It ended early. Only what was spoken until then is counted: the audio of it lies at `heard`."""
+    state = State.CANCELLED if isinstance(error, ClientLeft | Cancelled) else State.FAILED
+    _write(job, tally, state, failures.kept(error), characters=_heard(job, tally, heard))
 
 
-def _write(job: SynthesisJob, tally: Tally, state: SynthesisJob.State, columns: dict[str, Any]) -> None:
+def _heard(job: SynthesisJob, tally: Tally, path: Path) -> int:
+    """As the provider counted; where it named no number, our own count of what was heard."""
+    if tally.characters or not tally.audio_bytes:
+        return tally.characters
+    return counting.heard_of(
+        job.characters_expected,
+        share=tally.share,
+        path=path,
+        audio_format=job.audio_format,
+        sample_rate=job.sample_rate,
+    )
+
+
+def _account_for(job: SynthesisJob, tally: Tally, *, characters: int) -> None:
+    if not (characters or tally.audio_bytes):
+        ledger.release(job.pk, Purpose.SPEECH)
+        return
+    ledger.settle_speech(job.pk, characters=characters, milliseconds=round((job.seconds or 0) * 1000))
+    if job.audio_bytes:
+        size, token_id = job.audio_bytes, job.token_id
+        ledger.add(ledger.audio(job.pk, owner_id=job.owner_id, voice=job.voice, size=size, token_id=token_id))
+
+
+def _write(
+    job: SynthesisJob, tally: Tally, state: SynthesisJob.State, columns: dict[str, Any], *, characters: int
+) -> None:
     if tally.request_id:
         columns = columns | {"provider_request_id": tally.request_id}
     plain_sql.update(VoiceClone, where={"id": job.voice_id}, values={"spoken_at": timezone.now()})
-    written = write_back(
-        job,
-        event=JobEvent(row=job, kind=state.lower(), detail={"characters": tally.characters}),
-        state=state,
-        intent="",
-        due_at=None,
-        finished_at=timezone.now(),
-        characters=tally.characters,
-        first_audio_ms=tally.first_audio_ms,
-        **columns,
-    )
+    with transaction.atomic():
+        written = write_back(
+            job,
+            event=JobEvent(row=job, kind=state.lower(), detail={"characters": characters}),
+            state=state,
+            intent="",
+            due_at=None,
+            finished_at=timezone.now(),
+            characters=characters,
+            first_audio_ms=tally.first_audio_ms,
+            **columns,
+        )
+        if written:
+            _account_for(job, tally, characters=characters)
     if written:
         return
     logger.warning("synthesis job %s was settled by somebody else", job.pk)

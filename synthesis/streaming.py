@@ -126,11 +126,13 @@ class SpeechStream:
         self._settled = True
         self._close_events()
         try:
+            with suppress(OSError):
+                self._file.flush()
             if error is None:
                 self._file.close()
                 settle_whole(self.job, self.tally, self._path)
             else:
-                settle_broken(self.job, self.tally, error)
+                settle_broken(self.job, self.tally, error, heard=self._path)
         finally:
             self._let_go()
 

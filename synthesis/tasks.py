@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from synthesis import services
 from voices import advancing as voices
-from voices import webhooks
+from voices import reconciling, webhooks
 from voices.durable import forget_results
 
 
@@ -17,6 +17,7 @@ def sweep() -> None:
     voices.sweep()
     services.sweep()
     webhooks.sweep()
+    reconciling.nightly()
     forget_results()
 
 

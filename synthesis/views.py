@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from synthesis import audio, progress, services
 from synthesis.forms import MannerForm, engine_of
+from synthesis.handover import spoken_by_the_relay
 from synthesis.models import SynthesisJob
-from synthesis.relay import RELAY_HEADER
 from synthesis.services import SpeechOrder
 from voices.errors import InvalidInput
 from voices.models import VoiceClone
@@ -77,7 +77,7 @@ def speech_stream(request: HttpRequest) -> HttpResponse:
     """Begin a job that the relay speaks as the answer. What is refused is told in JSON."""
     voice = _voice(request, request.POST)
     begun = services.begin(_order(request, voice, MannerForm(engine_of(voice), request.POST)))
-    return HttpResponse(headers={RELAY_HEADER: f"{begun.job.pk} {begun.wait}"})
+    return spoken_by_the_relay(begun.job, wait=begun.wait)
 
 
 @never_cache

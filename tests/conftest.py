@@ -1,5 +1,6 @@
 from importlib.util import find_spec
 
+from tests.bucket import _s3, bucket
 from tests.cast import (
     alice,
     alice_api,
@@ -18,16 +19,19 @@ from tests.receiver import receiver
 from tests.sample_server import samples
 from tests.sandbox_server import sandbox, sandbox_server
 from tests.studio import order_voice, ready_voice
-from tests.surroundings import _cold_connections, _surroundings
+from tests.surroundings import _cold_connections, _looked_at_once, _surroundings
 
 __all__ = [
     "_cold_connections",
     "_listener",
+    "_looked_at_once",
+    "_s3",
     "_surroundings",
     "alice",
     "alice_api",
     "alice_client",
     "aliyun_account",
+    "bucket",
     "charlie",
     "charlie_api",
     "charlie_client",

@@ -19,7 +19,7 @@ from typing import Any
 
 from django.core.handlers.wsgi import WSGIHandler
 
-from synthesis.relay import RELAY_HEADER
+from synthesis.handover import RELAY_HEADER
 
 logger = logging.getLogger("voiceclone_site.access")
 
@@ -54,7 +54,7 @@ class DjangoInThreads:
 def _note(environ: Mapping[str, Any], exchange: _Exchange, *, seconds: float) -> None:
     """The supervisor asks every few seconds whether all is well; only when it is not does that need a line."""
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
-    if path in {"/livez", "/readyz"} and exchange.status == HTTPStatus.OK:
+    if path in {"/livez", "/readyz", "/metrics"} and exchange.status == HTTPStatus.OK:
         return
     line = f"{environ['REQUEST_METHOD']} {path}{'?' if query else ''}{query}"
     bytes_sent, ms = exchange.bytes_sent, seconds * 1000

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
@@ -63,9 +64,12 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     portal.NotSupported: HTTPStatus.UNPROCESSABLE_ENTITY,
     portal.NoAccount: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.Exhausted: HTTPStatus.TOO_MANY_REQUESTS,
+    portal.NoRoomLeft: HTTPStatus.FORBIDDEN,
     portal.Busy: HTTPStatus.TOO_MANY_REQUESTS,
     portal.AccountPaused: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.CircuitOpen: HTTPStatus.SERVICE_UNAVAILABLE,
+    portal.KeyInUse: HTTPStatus.CONFLICT,
+    portal.KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     portal.Fault: HTTPStatus.INTERNAL_SERVER_ERROR,
     outward.AddressRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     outward.OutwardFailed: HTTPStatus.BAD_GATEWAY,
@@ -81,7 +85,13 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     TooManyFilesSent: HTTPStatus.BAD_REQUEST,
     TooManyFieldsSent: HTTPStatus.BAD_REQUEST,
 }
-OPERATOR_ACTS = (portal.NoAccount, portal.AccountPaused, portal.Fault, provider.ConfigurationError)
+OPERATOR_ACTS = (
+    portal.NoAccount,
+    portal.AccountExhausted,
+    portal.AccountPaused,
+    portal.Fault,
+    provider.ConfigurationError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,7 @@ class Problem:
     provider_request_id: str | None = None
     help_url: str | None = None
     fields: Mapping[str, Sequence[str]] | None = None
+    quota: portal.Quota | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -132,7 +143,7 @@ def problem_of(error: BaseException) -> Problem | None:
                 help_url=_help_url(error),
             )
         case portal.PortalError():
-            retry_after = error.retry_after if isinstance(error, portal.Busy) else None
+            retry_after = _retry_after(error)
             return Problem(
                 status=status,
                 code=error.code,
@@ -141,6 +152,7 @@ def problem_of(error: BaseException) -> Problem | None:
                 retryable=retry_after is not None,
                 retry_after=retry_after,
                 fields=_words(error.fields) if isinstance(error, portal.InvalidInput) else None,
+                quota=error.quota if isinstance(error, portal.LimitReached) else None,
             )
         case provider.ConfigurationError():
             logger.error("The portal is set up wrongly: %s", error)
@@ -158,6 +170,18 @@ def problem_of(error: BaseException) -> Problem | None:
             sentence = _("This is too much data at once. Please send less.")
             return Problem(status=status, code="request_too_large", message=sentence)
     return Problem(status=status, code="bad_request", message=_("This request cannot be read. Please check its form."))
+
+
+def _retry_after(error: portal.PortalError) -> float | None:
+    """Seconds until the same request may work without anybody doing anything."""
+    if isinstance(error, portal.Busy):
+        return error.retry_after
+    resets_at = None
+    if isinstance(error, portal.AccountExhausted):
+        resets_at = error.resets_at
+    elif isinstance(error, portal.LimitReached) and error.quota is not None:
+        resets_at = error.quota.resets_at
+    return None if resets_at is None else max((resets_at - timezone.now()).total_seconds(), 1.0)
 
 
 def _help_url(error: provider.ProviderError) -> str | None:
@@ -183,6 +207,15 @@ def body_of(problem: Problem) -> dict[str, Any]:
     }
     if problem.fields is not None:
         error["fields"] = {name: list(sentences) for name, sentences in problem.fields.items()}
+    if problem.quota is not None:
+        error["quota"] = {
+            "measure": problem.quota.measure,
+            "used": problem.quota.used,
+            "limit": problem.quota.limit,
+            "left": problem.quota.left,
+            "asked": problem.quota.asked,
+            "resets_at": problem.quota.resets_at and problem.quota.resets_at.isoformat(),
+        }
     return {"error": error}
 
 

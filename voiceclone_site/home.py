@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from synthesis import services as synthesis
 from synthesis.models import SynthesisJob
+from voices import usage
 from voices.models import VoiceClone
 from voices.providers import registry
 
@@ -31,17 +31,16 @@ def landing(request: HttpRequest) -> HttpResponse:
 def dashboard(request: HttpRequest) -> HttpResponse:
     voices = VoiceClone.objects.owned_by(request.user)
     states = {row["state"]: row["voices"] for row in voices.order_by().values("state").annotate(voices=Count("pk"))}
-    month = timezone.localtime().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    used = synthesis.usage(request.user, since=month)
+    used = usage.total(usage.lines(request.user, since=timezone.localdate().replace(day=1)))
     context = {
         "ready": states.get(State.SUCCESS, 0),
         "in_progress": sum(states.get(state, 0) for state in VoiceClone.IN_PROGRESS),
         "failed": states.get(State.FAILED, 0) + states.get(State.EXPIRED, 0),
         "any_voice": bool(states),
         "stock_voices": 0 if states else VoiceClone.objects.offered().count(),
-        "characters": sum(day.characters for day in used),
-        "spoken_jobs": sum(day.jobs for day in used),
-        "spoken_length": _minutes(sum(day.seconds for day in used)),
+        "characters": used.characters,
+        "spoken_jobs": used.jobs,
+        "spoken_length": _minutes(used.seconds),
         "voices": list(voices[:RECENT]),
         "jobs": list(SynthesisJob.objects.visible_to(request.user).select_related("voice")[:RECENT]),
     }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from datetime import UTC, datetime
 
 from voiceclone_site.requests import current_request_id
+from voices.logbook import about
 
 HIDDEN = "[hidden]"
 SECRETS = [
@@ -21,7 +23,7 @@ SECRETS = [
         re.compile(
             r"(?P<name>\b(?:authorization|x-api-key|xi-api-key|api[_-]?key|api[_-]?secret|secret[_-]?key|access[_-]?key"
             r"|password\d?|secret|signature|signa|sign|sig|token|csrfmiddlewaretoken|sessionid|csrftoken"
-            r"|x-amz-signature|x-amz-credential)\b[\"']?\s*[=:]\s*[\"']?)(?!\[hidden\])[^\s\"'&,;}]{6,}",
+            r"|x-amz-signature|x-amz-credential|awsaccesskeyid)\b[\"']?\s*[=:]\s*[\"']?)(?!\[hidden\])[^\s\"'&,;}]{6,}",
             re.IGNORECASE,
         ),
         rf"\g<name>{HIDDEN}",
@@ -59,6 +61,25 @@ class LineFormatter(logging.Formatter):
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 — logging's own name
-        at = datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        at = _at(record)
         message = record.message.replace("\r", "\\r").replace("\n", "\\n")
         return f"{at} {record.levelname} {record.name} [{current_request_id() or '-'}] {message}"
+
+
+class JSONFormatter(logging.Formatter):
+    """One object on one line: at, level, logger, message; request_id, user, token, voice, job, provider, provider_request_id as
+    far as they are known; traceback. Behind RedactSecrets, as every formatter here."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"at": _at(record), "level": record.levelname, "logger": record.name}
+        if current_request_id():
+            line["request_id"] = current_request_id()
+        line |= about()
+        line["message"] = record.getMessage()
+        if record.exc_text or record.exc_info:
+            line["traceback"] = record.exc_text or self.formatException(record.exc_info)  # type: ignore[arg-type]
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _at(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -39,6 +39,18 @@ ERROR: dict[str, Any] = {
                     "description": "Which fields are wrong and why; nested ones by dotted name.",
                     "additionalProperties": {"type": "array", "items": {"type": "string"}},
                 },
+                "quota": {
+                    "type": "object",
+                    "description": "Where you stand with the limit that was reached; `resets_at` null: only deleting helps.",
+                    "properties": {
+                        "measure": {"type": "string", "enum": ["characters", "trainings", "jobs", "voices", "storage"]},
+                        "used": {"type": "integer", "description": "What is held for work under way included."},
+                        "limit": {"type": "integer"},
+                        "left": {"type": "integer"},
+                        "asked": {"type": "integer"},
+                        "resets_at": {"type": ["string", "null"], "format": "date-time"},
+                    },
+                },
             },
         }
     },

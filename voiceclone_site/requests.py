@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
+from voices import logbook
+
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 # Never reset at the end of a request: a streamed body is still to come, and its log lines belong to the request.
@@ -25,8 +27,9 @@ def current_request_id() -> str:
 
 
 def set_request_id(request_id: str) -> None:
-    """From now on, in this task and in what it starts."""
+    """From now on, in this task and in what it starts; the lines of the log are about this request and nothing else."""
     _request_id.set(request_id)
+    logbook.begin()
 
 
 def request_id_from(given: str) -> str:

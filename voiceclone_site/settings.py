@@ -70,6 +70,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "voiceclone_site.metrics.MetricsMiddleware",
     "voiceclone_site.requests.RequestIdMiddleware",
     "voiceclone_site.api.SlashlessMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -167,6 +168,7 @@ Q_CLUSTER = {
 # --- people ---
 
 AUTH_USER_MODEL = "accounts.User"
+API_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105 — a model, no token
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -210,7 +212,7 @@ BEHIND_PROXY = env.bool("BEHIND_PROXY", default=_https)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=_https)
-SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$", "^samples/"]
+SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$", "^metrics$", "^samples/"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600 if _https else 0)
 # Whether every other name of the domain speaks https only, the domain's owner alone can promise.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
@@ -249,14 +251,33 @@ STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a directory that is not there
 STATICFILES_DIRS = [BASE_DIR / "voiceclone_site" / "static"]
 MEDIA_ROOT = DATA_DIR / "media"
+S3_BUCKET = env.str("S3_BUCKET", default="")
+if S3_BUCKET:
+    _recordings = {
+        "BACKEND": "voiceclone_site.object_storage.PrivateBucket",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET,
+            "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
+            "region_name": env.str("S3_REGION", default="") or None,
+            "access_key": env.str("S3_ACCESS_KEY", default="") or None,
+            "secret_key": env.str("S3_SECRET_KEY", default="") or None,
+            "location": env.str("S3_PREFIX", default=""),
+            "signature_version": env.str("S3_SIGNATURE", default="s3v4"),
+            "addressing_style": env.str("S3_ADDRESSING", default="path"),
+        },
+    }
+else:
+    _recordings = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MEDIA_ROOT}}
 STORAGES = {
     # Recordings are personal data: nothing in here has an address of its own; signed, expiring URLs hand out one object.
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MEDIA_ROOT}},
+    "default": _recordings,
     "staticfiles": {"BACKEND": "voiceclone_site.static_files.GzippedStaticFiles"},
 }
 FILE_UPLOAD_HANDLERS = ["voices.uploads.BoundedUploadHandler"]
 MAX_SAMPLE_BYTES = env.int("MAX_SAMPLE_BYTES", default=25 * 1024 * 1024)
 SAMPLE_URL_SECONDS = env.int("SAMPLE_URL_SECONDS", default=2 * 3600)
+# Where a provider fetches samples: "portal", beneath PUBLIC_BASE_URL, or "storage", from the bucket itself.
+SAMPLE_URLS = env.str("SAMPLE_URLS", default="portal")
 
 # For developing a receiver on this machine: webhooks may go to loopback, and by http; recordings may be fetched from there.
 # Never on an open network, where whoever has an account would reach what listens here.
@@ -302,6 +323,7 @@ SPECTACULAR_SETTINGS = {
 # --- the providers: one block of equal shape each ---
 # `credentials` and `endpoints` come from the environment, under the names that each provider's users already have.
 # An account whose credentials are complete is a real one; otherwise the sandbox answers at `sandbox_endpoints`.
+# `prices` are CNY, as decimal text: for 10 000 characters by engine (`*` for all others), and for one training.
 
 SANDBOX_PORT = env.int("SANDBOX_PORT", default=8100)
 SANDBOX_HOST = f"127.0.0.1:{SANDBOX_PORT}"
@@ -314,6 +336,10 @@ PROVIDERS = {
             "websocket": env.str(
                 "DASHSCOPE_WEBSOCKET_BASE_URL", default="wss://dashscope.aliyuncs.com/api-ws/v1/inference"
             ),
+        },
+        "prices": {
+            "character_prices": env.dict("DASHSCOPE_CHARACTER_PRICES", default={}),
+            "training_price": env.str("DASHSCOPE_TRAINING_PRICE", default="0"),
         },
         "sandbox_credentials": {"api_key": "sk-sandbox-aliyun-1"},
         "sandbox_endpoints": {
@@ -334,6 +360,10 @@ PROVIDERS = {
             "clone": env.str("IFLY_CLONE_URL", default="wss://cn-huabei-1.xf-yun.com/v1/private/voice_clone"),
             "tts": env.str("IFLY_TTS_URL", default="wss://cbm01.cn-huabei-1.xf-yun.com/v1/private/mcd9m97e6"),
         },
+        "prices": {
+            "character_prices": env.dict("IFLY_CHARACTER_PRICES", default={}),
+            "training_price": env.str("IFLY_TRAINING_PRICE", default="0"),
+        },
         "sandbox_credentials": {"app_id": "a1b2c3d4", "api_key": "k" * 32, "api_secret": "s" * 32},
         "sandbox_endpoints": {
             "token": f"http://{SANDBOX_HOST}/aiauth/v1/token",
@@ -352,6 +382,10 @@ PROVIDERS = {
                 default="qiniu.com,qiniuapi.com,qiniucs.com,qbox.me,qnssl.com,qiniudn.com,clouddn.com",
             ),
         },
+        "prices": {
+            "character_prices": env.dict("QINIU_CHARACTER_PRICES", default={}),
+            "training_price": env.str("QINIU_TRAINING_PRICE", default="0"),
+        },
         "sandbox_credentials": {"api_key": "qiniu-sandbox-1"},
         "sandbox_endpoints": {"http": f"http://{SANDBOX_HOST}"},
     },
@@ -360,15 +394,24 @@ PROVIDERS = {
 # Whom `manage.py voiceclone` asks when it is not told: its verbs are this provider's own.
 CLI_PROVIDER = env.str("CLI_PROVIDER", default="iflytek")
 
-# --- logs ---
+# --- logs and metrics ---
+
+# Without it only staff see /metrics.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOG_FORMAT = env.str("LOG_FORMAT", default="line")
+if LOG_FORMAT not in {"line", "json"}:
+    raise ImproperlyConfigured(f"LOG_FORMAT is {LOG_FORMAT!r}; give line or json.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"redact": {"()": "voiceclone_site.logs.RedactSecrets"}},
-    "formatters": {"line": {"()": "voiceclone_site.logs.LineFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]}},
+    "formatters": {
+        "line": {"()": "voiceclone_site.logs.LineFormatter"},
+        "json": {"()": "voiceclone_site.logs.JSONFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["redact"]}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {"django-q": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False}},
 }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from voices import services, stock
+from voices import circuit, services, stock
 from voices.account_forms import account_form, secret_and_address_fields
 from voices.errors import WrongState
 from voices.evidence import EvidenceAdmin, EvidenceInline, ticket_field
@@ -26,14 +28,35 @@ from voices.models import (
 from voices.narration import what_happened
 from voices.providers import registry
 
+GUARD = [
+    "circuit",
+    "circuit_failures",
+    "circuit_since",
+    "circuit_next_at",
+    "circuit_code",
+    "circuit_detail",
+    "paused_at",
+    "paused_because",
+]
+
 
 @admin.register(ProviderAccount)
 class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ["__str__", "origin", "is_open", "voices_held", "voice_cap", "enrollment_rate", "synthesis_rate"]
-    list_filter = ["provider", "origin", "is_open"]
+    list_display = [
+        "__str__",
+        "origin",
+        "is_open",
+        "circuit",
+        "paused_at",
+        "voices_held",
+        "voice_cap",
+        "enrollment_rate",
+        "synthesis_rate",
+    ]
+    list_filter = ["provider", "origin", "is_open", "circuit"]
     search_fields = ["name"]
-    readonly_fields = ["origin", "voices_held", "created_at", "updated_at"]
-    actions = ["close", "open"]
+    readonly_fields = ["origin", "voices_held", "created_at", "updated_at", "why", *GUARD]
+    actions = ["close", "open", "pause", "resume", "try_now"]
 
     def get_form(
         self, request: HttpRequest, obj: ProviderAccount | None = None, change: bool = False, **kwargs: Any
@@ -43,6 +66,7 @@ class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_fieldsets(self, request: HttpRequest, obj: ProviderAccount | None = None) -> Any:
         slugs = (obj.provider,) if obj else registry.slugs()
         secrets = [(_("Credentials and base URLs"), {"fields": secret_and_address_fields(slug)}) for slug in slugs]
+        guard = [(_("Whether calls leave"), {"fields": [*GUARD, "why"]})] if obj else []
         dates = [(_("Dates"), {"fields": ["created_at", "updated_at"]})] if obj else []
         return [
             (None, {"fields": ["provider", "name", "is_open", *(["origin"] if obj else [])]}),
@@ -51,8 +75,45 @@ class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 _("What it may use"),
                 {"fields": ["voice_cap", *(["voices_held"] if obj else []), "enrollment_rate", "synthesis_rate"]},
             ),
+            *guard,
             *dates,
         ]
+
+    @admin.display(description=_("what the provider did"))
+    def why(self, account: ProviderAccount) -> str:
+        return shown(account.circuit_sentence)
+
+    def save_model(self, request: HttpRequest, obj: ProviderAccount, form: Any, change: bool) -> None:
+        """What an operator has put right is tried at once."""
+        super().save_model(request, obj, form, change)
+        circuit.try_now(obj)
+
+    @admin.action(description=_("Pause: no call leaves, and everything waits"), permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[ProviderAccount]) -> None:
+        self._guard(request, queryset, partial(circuit.pause, because=str(request.user)), done=_("Paused"))
+
+    @admin.action(description=_("Resume after a pause"), permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[ProviderAccount]) -> None:
+        self._guard(request, queryset, circuit.resume, done=_("Calls leave again"))
+
+    @admin.action(description=_("Try the provider now"), permissions=["change"])
+    def try_now(self, request: HttpRequest, queryset: QuerySet[ProviderAccount]) -> None:
+        self._guard(request, queryset, circuit.try_now, done=_("The next call is tried"))
+
+    def _guard(
+        self,
+        request: HttpRequest,
+        accounts: QuerySet[ProviderAccount],
+        act: Callable[[ProviderAccount], bool],
+        *,
+        done: Any,
+    ) -> None:
+        for account in accounts:
+            if act(account):
+                self.log_change(request, account, str(done))
+                self.message_user(request, f"{account}: {done}")
+            else:
+                self.message_user(request, f"{account}: {_('Nothing had to be changed.')}", messages.WARNING)
 
     @admin.action(description=_("Close: no new voices; existing ones go on"), permissions=["change"])
     def close(self, request: HttpRequest, queryset: QuerySet[ProviderAccount]) -> None:

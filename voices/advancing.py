@@ -15,9 +15,11 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from voices import circuit, clearing, demo, failures, fairness, leave, polling, quota
+from voices import circuit, clearing, demo, failures, fairness, idempotency, leave, ledger, logbook, polling
 from voices.durable import back_off, claim, declare_intent, room_in_queue, wake, write_back
 from voices.errors import ConsentMissing
+from voices.ledger import Purpose
+from voices.meters import Amounts
 from voices.models import ProviderAccount, VoiceClone, VoiceEvent, VoiceQuerySet
 from voices.orders import order_for
 from voices.outcomes import (
@@ -30,6 +32,7 @@ from voices.outcomes import (
     apply,
     evidence,
     fail,
+    free_place,
     has_name_to_tell,
     may_call,
     missing,
@@ -58,6 +61,7 @@ def advance(pk: uuid.UUID | str) -> None:
     voice = claim(VoiceClone, pk, lease=LEASE)
     if voice is None:
         return
+    logbook.begin(voice=voice.pk, user=voice.owner_id, provider=voice.provider)
     with stumbles_shown(voice):
         _step(voice)
 
@@ -83,12 +87,10 @@ def _step(voice: VoiceClone) -> None:
 
 def advance_next(pk: uuid.UUID | str) -> None:
     """What a wake-up does: a recording that waits to be handed over lets those go first whose owners waited longer."""
-    woken = VoiceClone.objects.filter(pk=pk).only("state", "account").first()
-    if woken is not None and woken.state == State.INIT:
-        turn = fairness.next_turn(_waiting().filter(account=woken.account_id), everybody=VoiceClone.objects.all())
-        advance(turn or pk)
-    else:
-        advance(pk)
+    turn = None
+    if not VoiceClone.objects.due().filter(pk=pk).exclude(state=State.INIT).exists():
+        turn = fairness.next_turn(_waiting(), everybody=VoiceClone.objects.all())
+    advance(turn or pk)
 
 
 def sweep() -> None:
@@ -96,7 +98,7 @@ def sweep() -> None:
 
     Training voices are one wake-up for each account. Those of an account that is shut wait where they are, and say why.
     """
-    due = VoiceClone.objects.due().exclude(account__in=ProviderAccount.objects.filter(circuit.shut()))
+    due = _callable()
     for pk in fairness.in_turn(due.filter(state=State.INIT))[: room_in_queue(Queue.SLOW)]:
         wake(ADVANCE, pk, queue=Queue.SLOW)
     for pk in fairness.in_turn(due.exclude(state__in=(State.INIT, State.TRAINING)))[: room_in_queue()]:
@@ -104,11 +106,17 @@ def sweep() -> None:
     training = due.filter(state=State.TRAINING).order_by()
     for account in training.values_list("account", flat=True).distinct():
         wake(POLL, str(account))
+    idempotency.forget_old()
     circuit.tell_who_waits(VoiceClone.objects.due().filter(state__in=VoiceClone.IN_PROGRESS), account="account")
 
 
 def _waiting() -> VoiceQuerySet:
-    return VoiceClone.objects.due().filter(state=State.INIT)
+    return _callable().filter(state=State.INIT)
+
+
+def _callable() -> VoiceQuerySet:
+    """What is due and whose account lets calls leave."""
+    return VoiceClone.objects.due().exclude(account__in=ProviderAccount.objects.filter(circuit.shut()))
 
 
 def train(voice: VoiceClone) -> None:
@@ -276,9 +284,19 @@ def _deleted_there(voice: VoiceClone) -> bool:
 
 
 def _part_with(voice: VoiceClone, event: VoiceEvent, *, place_is_free: bool, **fields: Any) -> None:
+    sent = voice.intent_at is not None
     with transaction.atomic():
-        if write_back(voice, event=event, state=State.DELETED, due_at=None, **fields) and place_is_free:
-            quota.release_slot(voice)
+        if not write_back(voice, event=event, state=State.DELETED, due_at=None, **fields):
+            return
+        if sent:
+            # Handed over, and nobody will ask any more what became of it.
+            ledger.settle(voice.pk, Purpose.TRAINING)
+        else:
+            ledger.release(voice.pk, Purpose.TRAINING)
+        if place_is_free:
+            free_place(voice)
+        else:
+            ledger.settle(voice.pk, Purpose.PLACE, keeping=Amounts(slots=1))
 
 
 def _erase_samples(voice: VoiceClone) -> None:
@@ -289,3 +307,4 @@ def _erase_samples(voice: VoiceClone) -> None:
         sample.prepared.delete(save=False)
         sample.erased_at = timezone.now()
         sample.save()
+    ledger.release(voice.pk, Purpose.RECORDING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -21,9 +22,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from voices import catalogue, reading, samples, services
-from voices.callers import consent_from
+from voices.callers import consent_from, token_of
 from voices.errors import SampleRefused
 from voices.models import VoiceClone, VoiceConsent, VoiceEvent
+from voices.once import IDEMPOTENCY_KEY, once
 from voices.providers import registry
 from voices.serializers import (
     ImportSerializer,
@@ -77,6 +79,12 @@ def answered(request: Request, voice: VoiceClone, *, status: int) -> Response:
     return Response(body, status=status, headers={"Location": body["url"]} if status != HTTPStatus.OK else {})
 
 
+def made_voice(request: Request, pk: uuid.UUID) -> Response | None:
+    """The answer for a voice that was made by a request whose process died before it had answered."""
+    exists = VoiceClone.objects.owned_by(request.user).filter(pk=pk).exists()
+    return answered(request, find_voice(request, pk), status=201) if exists else None
+
+
 def refuse_too_large(request: Request) -> None:
     """Its bytes were never kept, so that there is nothing for the service to look at. Raises SampleRefused."""
     if was_too_large(request):
@@ -115,9 +123,13 @@ class VoicesView(GenericAPIView[VoiceClone]):
             "nothing of it is kept."
         ),
         request={"multipart/form-data": NewVoiceSerializer},
+        parameters=[IDEMPOTENCY_KEY],
         responses={201: VoiceSerializer},
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponseBase:
+        return once(request, partial(self._create, request), made=partial(made_voice, request))
+
+    def _create(self, request: Request, pk: uuid.UUID) -> Response:
         refuse_too_large(request)
         order = checked(NewVoiceSerializer, request.data)
         traits = registry.traits(order.get("provider") or catalogue.default_provider())
@@ -133,7 +145,9 @@ class VoicesView(GenericAPIView[VoiceClone]):
                 filename=order["sample"].name,
                 consent=consent_from(request, ticked=order["consent"], channel=API),
                 enrollment=order.get("parameters"),
+                token_id=token_of(request),
                 reading_id=order["reading"],
+                pk=pk,
             )
         return answered(request, voice, status=201)
 
@@ -149,9 +163,13 @@ class VoiceImportView(APIView):
             "the voice is there and speaks with that model. Ask `GET /voices/{id}` until `state` is `Success` or `Failed`."
         ),
         request=ImportSerializer,
+        parameters=[IDEMPOTENCY_KEY],
         responses={201: VoiceSerializer},
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponseBase:
+        return once(request, partial(self._import, request), made=partial(made_voice, request))
+
+    def _import(self, request: Request, pk: uuid.UUID) -> Response:
         order = checked(ImportSerializer, request.data)
         traits = registry.traits(order["provider"])
         model = order.get("model") or traits.default_model
@@ -163,6 +181,8 @@ class VoiceImportView(APIView):
             language=order.get("language") or catalogue.default_language(traits, model),
             remote_id=order["remote_id"],
             consent=consent_from(request, ticked=order["consent"], channel=API),
+            token_id=token_of(request),
+            pk=pk,
         )
         return answered(request, voice, status=201)
 
@@ -217,9 +237,13 @@ class VoiceRetrainView(APIView):
         summary="Train a voice anew",
         description="From the recording it has when none is sent. The voice keeps its id; ask for its state as after creation.",
         request={"multipart/form-data": RetrainSerializer},
+        parameters=[IDEMPOTENCY_KEY],
         responses={202: VoiceSerializer},
     )
-    def post(self, request: Request, pk: uuid.UUID) -> Response:
+    def post(self, request: Request, pk: uuid.UUID) -> HttpResponseBase:
+        return once(request, lambda _new: self._retrain(request, pk))
+
+    def _retrain(self, request: Request, pk: uuid.UUID) -> Response:
         voice = find_own_voice(request, pk)
         refuse_too_large(request)
         order = checked(RetrainSerializer, request.data)

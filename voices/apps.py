@@ -2,7 +2,7 @@ from django.apps import AppConfig
 from django.core.checks import register
 from django.utils.translation import gettext_lazy as _
 
-from voices.checks import queue_names, sample_url_seconds
+from voices.checks import queue_names, sample_url_seconds, sample_urls
 
 
 class VoicesConfig(AppConfig):
@@ -12,3 +12,4 @@ class VoicesConfig(AppConfig):
     def ready(self) -> None:
         register(queue_names)
         register(sample_url_seconds)
+        register(sample_urls)

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from allauth.account.adapter import get_adapter
 from django.http import HttpRequest
+from rest_framework.request import Request
 
 from voices import consent as consents
 from voices.consent import Consent
+
+
+def token_of(request: Request) -> int | None:
+    """The number of the API token that asks; None for somebody with a browser."""
+    return None if request.auth is None else int(request.auth.pk)
 
 
 def consent_from(request: HttpRequest, *, ticked: bool, channel: str) -> Consent:

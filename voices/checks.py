@@ -40,3 +40,19 @@ def queue_names(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             id="voices.E002",
         )
     ]
+
+
+def sample_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """A provider can fetch from a bucket only where there is one, and a recording is no thing to send in the clear."""
+    if settings.SAMPLE_URLS == "portal":
+        return []
+    endpoint = settings.STORAGES["default"]["OPTIONS"].get("endpoint_url") or "https:"
+    if settings.SAMPLE_URLS == "storage" and settings.S3_BUCKET and (endpoint.startswith("https:") or settings.DEBUG):
+        return []
+    return [
+        Error(
+            f"SAMPLE_URLS is {settings.SAMPLE_URLS!r}, and no provider could fetch a sample like that.",
+            hint="Use portal; or storage, together with S3_BUCKET and an S3_ENDPOINT_URL that begins with https.",
+            id="voices.E003",
+        )
+    ]

@@ -1,11 +1,12 @@
 """The circuit breaker of a provider account, and the operator's pause: while it is open or paused no call leaves.
 
 closed ──five failures in a row──► open ──its time has come──► trying ──an answer──► closed
-   └────────the key is refused──────► ▲                           └──── a failure ────► open, for twice as long
+   └──the key refused three times───► ▲                           └──── a failure ────► open, for twice as long
 
-Only what says that the provider is unwell counts as a failure; a clear refusal is an answer. A refused key opens it at once, for
-every further call would meet the same and providers lock accounts that insist; an operator has to act, and a try every quarter
-of an hour notices by itself that the key is believed again (docs/decisions/0007).
+Only what says that the provider is unwell counts as a failure; a clear refusal is an answer. A refused key is one that every
+further call would meet too, and providers lock accounts that insist: an operator has to act, and a try every quarter of an hour
+notices by itself that the key is believed again. Once is not enough, for a gateway in between says 403 on its own account as
+well (docs/decisions/0007).
 
 Every change is a conditional update, so that of all processes one makes the try.
 """
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 Circuit = ProviderAccount.Circuit
 
 OPENS_AFTER = 5
+OPENS_AFTER_REFUSED_KEY = 3
 FIRST_WAIT = timedelta(seconds=15)
 LONGEST_WAIT = timedelta(minutes=5)
 OPERATORS_WAIT = timedelta(minutes=15)
@@ -93,17 +95,19 @@ def answered(account: ProviderAccount) -> None:
 
 
 def failed(account: ProviderAccount, error: ProviderError) -> None:
-    """What a call ended with. Counts trouble of the provider's, opens at once for a refused key; any other error is an answer."""
-    if isinstance(error, CredentialsRejected):
-        _open(account, error, wait=OPERATORS_WAIT)
-    elif not isinstance(error, TROUBLE):
+    """What a call ended with. Trouble of the provider's and a refused key count; any other error is an answer."""
+    if not isinstance(error, (*TROUBLE, CredentialsRejected)):
         answered(account)
-    elif _of(account).filter(circuit=Circuit.TRYING).exists():
-        _open(account, error, wait=min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(account.circuit_trials + 1, 10)))
+        return
+    refused_key = isinstance(error, CredentialsRejected)
+    if _of(account).filter(circuit=Circuit.TRYING).exists():
+        longer = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(account.circuit_trials + 1, 10))
+        _open(account, error, wait=OPERATORS_WAIT if refused_key else longer)
     elif _of(account).filter(circuit=Circuit.CLOSED).update(circuit_failures=F("circuit_failures") + 1):
         account.circuit_failures += 1
-        if _of(account).filter(circuit=Circuit.CLOSED, circuit_failures__gte=OPENS_AFTER).exists():
-            _open(account, error, wait=FIRST_WAIT)
+        enough = OPENS_AFTER_REFUSED_KEY if refused_key else OPENS_AFTER
+        if _of(account).filter(circuit=Circuit.CLOSED, circuit_failures__gte=enough).exists():
+            _open(account, error, wait=OPERATORS_WAIT if refused_key else FIRST_WAIT)
 
 
 def pause(account: ProviderAccount, *, because: str) -> bool:

@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
-from voices import plain_sql
+from voices import logbook, plain_sql
 from voices.queues import Queue
 
 RESULTS_KEPT = timedelta(days=7)
@@ -120,6 +120,7 @@ def write_back(row: Row, *, release: bool = True, event: EventRow | None = None,
     That is so when the lease has passed to somebody else, or was given back before, or when the row was moved meanwhile (its
     owner deletes or cancels). `release` gives the row back; the next step happens at `due_at`.
     """
+    logbook.note(provider_request_id=fields.get("provider_request_id"))
     if row.lease_token is None:
         return False
     if release:

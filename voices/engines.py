@@ -23,6 +23,11 @@ class Engine:
         return f"{self.traits.slug}/{self.model.slug}"
 
     @property
+    def label(self) -> str:
+        """Of the provider and the model: many a model's own name does not tell whose it is."""
+        return f"{self.traits.label} · {self.model.label}"
+
+    @property
     def prefix(self) -> str:
         """For the names of its own fields: letters, digits, dots and hyphens only."""
         return f"{self.traits.slug}.{self.model.slug}"
@@ -46,7 +51,6 @@ def engines() -> list[Engine]:
     for slug in registry.slugs():
         if slug in open_ones:
             traits = registry.traits(slug)
-            trained = [model for model in traits.models if not model.stock_only]
-            models = sorted(trained, key=lambda model: model.slug != traits.default_model)
+            models = sorted(traits.trained_models, key=lambda model: model.slug != traits.default_model)
             found.extend(Engine(traits, model) for model in models)
     return found

@@ -9,15 +9,22 @@ PortalError                 has a `code` for programs and a `sentence` for peopl
 ├── NotSupported            the provider cannot do this at all
 ├── NoAccount               no provider account is open for this
 ├── Exhausted               a cap is reached
+│   ├── LimitReached        the asker's own: `quota` says what is used, what is left, when it begins anew
+│   │   └── NoRoomLeft      waiting does not help: something has to be deleted, or the limit raised
+│   └── AccountExhausted    the provider account's; `resets_at` says when it begins anew, where it does
 ├── Busy                    too much at once; `retry_after` seconds
 │   ├── AccountPaused           an operator has paused the provider account
-│   └── CircuitOpen             the provider is unwell; we ask again by ourselves
+│   ├── CircuitOpen             the provider is unwell; we ask again by ourselves
+│   └── KeyInUse                the first request with this Idempotency-Key is still under way
+├── KeyReused               the Idempotency-Key belongs to another request
 └── Fault                   ours: nobody foresaw what happened; never raised, only kept in a row
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
@@ -80,6 +87,46 @@ class Exhausted(PortalError):
     code = "exhausted"
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Where somebody stands with one measure. `used` includes what is held for work under way; `resets_at` is None for what
+    only deleting gives back."""
+
+    measure: str
+    used: int
+    limit: int
+    asked: int
+    resets_at: datetime | None
+
+    @property
+    def left(self) -> int:
+        return max(self.limit - self.used, 0)
+
+
+class LimitReached(Exhausted):
+    code = "limit_reached"
+
+    def __init__(
+        self, sentence: Sentence | None = None, *, quota: Quota | None = None, code: str | None = None
+    ) -> None:
+        super().__init__(sentence, code=code)
+        self.quota = quota
+
+
+class NoRoomLeft(LimitReached):
+    code = "no_room_left"
+
+
+class AccountExhausted(Exhausted):
+    code = "account_exhausted"
+
+    def __init__(
+        self, sentence: Sentence | None = None, *, resets_at: datetime | None = None, code: str | None = None
+    ) -> None:
+        super().__init__(sentence, code=code)
+        self.resets_at = resets_at
+
+
 class Busy(PortalError):
     code = "busy"
     default_sentence = _("Many requests right now. Please try again in a moment.")
@@ -100,6 +147,20 @@ class CircuitOpen(Busy):
     code = "provider_resting"
     default_sentence = _(
         "The provider has failed several times in a row, so we leave it alone for a moment. We ask again by ourselves."
+    )
+
+
+class KeyInUse(Busy):
+    code = "idempotency_key_in_use"
+    default_sentence = _(
+        "The first request with this Idempotency-Key is still being answered. Please ask again in a moment."
+    )
+
+
+class KeyReused(PortalError):
+    code = "idempotency_key_reused"
+    default_sentence = _(
+        "This Idempotency-Key was sent with another request before. Please send each new request with a key of its own."
     )
 
 

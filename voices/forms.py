@@ -139,6 +139,12 @@ class ImportForm(forms.Form):
         self.offered = {engine.slug: engine for engine in offered}
         _offer(self, offered)
 
+    @property
+    def silent(self) -> list[Traits]:
+        """The providers on offer whose voices cannot be given texts to speak."""
+        offered = {engine.traits.slug: engine.traits for engine in self.offered.values()}
+        return [traits for traits in offered.values() if not traits.can_synthesize]
+
     def order(self) -> dict[str, Any]:
         """For `services.import_voice`."""
         chosen = self.offered[self.cleaned_data["engine"]]
@@ -166,13 +172,6 @@ def _offer(form: forms.Form, offered: list[Engine]) -> None:
     engine, language = form.fields["engine"], form.fields["language"]
     assert isinstance(engine, forms.ChoiceField)
     assert isinstance(language, forms.ChoiceField)
-    engine.choices, engine.initial = _by_provider(offered), offered[0].slug if offered else None
+    engine.choices = [(each.slug, each.label) for each in offered]
+    engine.initial = offered[0].slug if offered else None
     language.choices, language.initial = list(spoken.items()), LANGUAGES_OF_PAGES.get(get_language() or "")
-
-
-def _by_provider(offered: list[Engine]) -> list[tuple[Any, list[tuple[str, Any]]]]:
-    groups: dict[str, tuple[Any, list[tuple[str, Any]]]] = {}
-    for engine in offered:
-        _label, models = groups.setdefault(engine.traits.slug, (engine.traits.label, []))
-        models.append((engine.slug, engine.model.label))
-    return list(groups.values())

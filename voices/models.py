@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from django.conf import settings
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -15,13 +16,24 @@ from django.utils.translation import gettext_lazy as _
 from voices import webhooks
 from voices.durable import DurableQuerySet, DurableRow, EventRow, QueueHeartbeat
 from voices.encryption import EncryptedJSONField
+from voices.findings import Finding
 from voices.guarded import GuardedAccount
+from voices.idempotency import IdempotencyKey
 from voices.providers import registry
 from voices.providers.base import Account, Provider, Traits, at_once
+from voices.quota_models import Allowance, LedgerEntry, LimitChange, Measure, Meter, Plan
 from voices.webhook_models import DeliveryEvent, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
+    "Allowance",
     "DeliveryEvent",
+    "Finding",
+    "IdempotencyKey",
+    "LedgerEntry",
+    "LimitChange",
+    "Measure",
+    "Meter",
+    "Plan",
     "ProviderAccount",
     "QueueHeartbeat",
     "RateBucket",
@@ -68,6 +80,40 @@ class ProviderAccount(GuardedAccount):
     # A tenth below what the provider allows (rate.py).
     enrollment_rate = models.FloatField(_("enrollment calls a second"), default=1)
     synthesis_rate = models.FloatField(_("syntheses a second"), default=1)
+    reconciled_at = models.DateTimeField(_("list last compared"), null=True, blank=True, editable=False)
+    trainings_per_day = models.PositiveIntegerField(
+        _("trainings a day"), null=True, blank=True, help_text=_("Empty: no limit.")
+    )
+    characters_per_day = models.PositiveBigIntegerField(
+        _("characters a day"), null=True, blank=True, help_text=_("Empty: no limit.")
+    )
+    spend_per_day = models.DecimalField(
+        _("CNY a day"),
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text=_("Empty: no limit."),
+    )
+    character_price = models.DecimalField(
+        _("CNY for 10 000 characters"),
+        max_digits=10,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text=_("Empty: as in the settings, or else the engine's list price."),
+    )
+    training_price = models.DecimalField(
+        _("CNY for a training"),
+        max_digits=10,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text=_("Empty: as in the settings."),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -158,6 +204,15 @@ class VoiceClone(DurableRow):
     options = models.JSONField(_("enrollment options"), default=dict, blank=True)
     tag = models.CharField(_("our mark at the provider"), max_length=20, unique=True, default=new_tag, editable=False)
     looks = models.PositiveSmallIntegerField(_("looks for an unknown outcome"), default=0, editable=False)
+    token = models.ForeignKey(
+        settings.API_TOKEN_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("API token"),
+    )
     holds_slot = models.BooleanField(_("holds a voice place"), default=False, editable=False)
     polled_at = models.DateTimeField(_("last asked"), null=True, blank=True, editable=False)
     ready_at = models.DateTimeField(_("ready since"), null=True, blank=True, editable=False)

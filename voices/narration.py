@@ -49,6 +49,8 @@ HAPPENED: Mapping[str, Sentence] = {
     "nothing_happened": _("The provider had done nothing; we begin anew."),
     "duplicate_removed": _("A copy made by accident was removed at the provider."),
     "adopted": _("The voice was found at the provider."),
+    "operator_found_it": _("The operator of this site found the voice at the provider."),
+    "operator_found_nothing": _("The operator of this site found that the provider had made nothing; we begin anew."),
     "expired": _("The provider no longer had the voice."),
     "failed": _("The training failed."),
     "retrain_requested": _("You asked for it to be trained again."),

@@ -23,7 +23,7 @@ TRUE, FALSE = {"true", "1", "on", "yes"}, {"false", "0", "off", "no"}
 
 def valid_model(traits: Traits, slug: str) -> VoiceModel:
     """A model that a voice can be trained with. Raises InvalidInput."""
-    trained = {model.slug: model for model in traits.models if not model.stock_only}
+    trained = {model.slug: model for model in traits.trained_models}
     try:
         return trained[slug]
     except KeyError:

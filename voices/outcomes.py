@@ -11,9 +11,10 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from voices import demo, failures, leave, quota
+from voices import demo, failures, leave, ledger
 from voices.durable import back_off, give_back, wake, write_back
 from voices.errors import AccountPaused, Busy, CircuitOpen, PortalError
+from voices.ledger import Purpose
 from voices.models import VoiceClone, VoiceEvent
 from voices.providers.base import RemoteState, RemoteVoice
 from voices.providers.errors import Act, OutcomeUnknown, ProviderError, VoiceNotFound
@@ -63,13 +64,24 @@ def too_late(voice: VoiceClone) -> bool:
 
 
 def write_or_give_back(
-    voice: VoiceClone, *, event: VoiceEvent | None = None, keep: Mapping[str, Any] | None = None, **fields: Any
+    voice: VoiceClone,
+    *,
+    event: VoiceEvent | None = None,
+    keep: Mapping[str, Any] | None = None,
+    training_was_used: bool = False,
+    **fields: Any,
 ) -> bool:
-    """Write a step's result; when the voice was moved meanwhile, leave only what must not be lost and step back."""
-    if write_back(voice, event=event, **fields):
-        return True
-    give_back(voice, **(keep or {}))
-    return False
+    """Write a step's result; when the voice was moved meanwhile, leave only what must not be lost and step back.
+
+    `training_was_used`: the provider has begun with it, so that it is paid for whatever becomes of the voice.
+    """
+    with transaction.atomic():
+        stored = write_back(voice, event=event, **fields)
+        if not stored:
+            give_back(voice, **(keep or {}))
+        if training_was_used:
+            ledger.settle(voice.pk, Purpose.TRAINING)
+    return stored
 
 
 def pause(voice: VoiceClone, error: ProviderError) -> timedelta:
@@ -94,6 +106,7 @@ def adopt(voice: VoiceClone, remote: RemoteVoice, *, kind: str) -> None:
         voice,
         event=VoiceEvent(row=voice, kind=kind, detail={"remote_id": remote.remote_id, "request_id": remote.request_id}),
         keep={"remote_id": remote.remote_id, "intent": ""},
+        training_was_used=not empty,
         state=State.SUCCESS if ready else State.INIT if empty else State.TRAINING,
         remote_id=remote.remote_id,
         provider_state=remote.raw_state,
@@ -121,6 +134,7 @@ def apply(voice: VoiceClone, remote: RemoteVoice | None) -> None:
         write_or_give_back(
             voice,
             event=event,
+            training_was_used=True,
             state=State.SUCCESS,
             remote_id=remote.remote_id,
             provider_state=remote.raw_state,
@@ -138,6 +152,7 @@ def apply(voice: VoiceClone, remote: RemoteVoice | None) -> None:
         missing(voice, remote.reason or VoiceNotFound(provider=voice.provider, request_id=remote.request_id))
     elif remote is not None and remote.state == RemoteState.FAILED:
         reason = remote.reason or PortalError(_("The provider did not accept this recording. Please use another one."))
+        ledger.settle(voice.pk, Purpose.TRAINING)
         fail(voice, reason, provider_state=remote.raw_state)
     elif remote is not None and remote.state == RemoteState.EMPTY and not too_late(voice):
         # The recording never arrived: it is handed over anew.
@@ -194,7 +209,15 @@ def missing(voice: VoiceClone, error: ProviderError) -> None:
         if write_or_give_back(
             voice, event=event, state=State.EXPIRED, remote_id="", due_at=None, intent="", **failures.kept(error)
         ):
-            quota.release_slot(voice)
+            ledger.release(voice.pk, Purpose.TRAINING)
+            free_place(voice)
+
+
+def free_place(voice: VoiceClone) -> None:
+    """Give the voice's place back, once, however often this is called."""
+    if VoiceClone.objects.filter(pk=voice.pk, holds_slot=True).update(holds_slot=False):
+        ledger.release(voice.pk, Purpose.PLACE)
+        voice.holds_slot = False
 
 
 def fail(
@@ -209,7 +232,7 @@ def fail(
     if due_at is None and was_renamed_meanwhile(voice):
         due_at = timezone.now()
     with transaction.atomic():
-        if write_or_give_back(
+        if not write_or_give_back(
             voice,
             event=VoiceEvent(row=voice, kind="failed", detail=evidence(error)),
             keep={"intent": ""},
@@ -220,8 +243,11 @@ def fail(
             polled_at=timezone.now(),
             **fields,
             **failures.kept(error),
-        ) and not (voice.remote_id and voice.traits.can_delete):
-            quota.release_slot(voice)
+        ):
+            return
+        ledger.release(voice.pk, Purpose.TRAINING)
+        if not (voice.remote_id and voice.traits.can_delete):
+            free_place(voice)
 
 
 def has_name_to_tell(voice: VoiceClone) -> bool:

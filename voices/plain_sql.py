@@ -53,10 +53,9 @@ class Lookup(Generic[M]):
         described = compiler.klass_info
         columns = described["select_fields"]
         names = [column[0].target.attname for column in compiler.select[columns[0] : columns[-1] + 1]]
-        populators = get_related_populators(described, compiler.select, ALIAS)
+        populators = get_related_populators(described, compiler.select, ALIAS)  # type: ignore[call-arg]  # of Django 6
         converters = compiler.get_converters([column[0] for column in compiler.select])
         rows = compiler.apply_converters(fetched, converters) if converters else fetched
-        assert connection is not None
         for row in rows:
             made = described["model"].from_db(ALIAS, names, row[columns[0] : columns[-1] + 1])
             for populator in populators:
@@ -120,5 +119,5 @@ def _update_sql(model: type[models.Model], where: tuple[str, ...], values: tuple
 def _insert_sql(model: type[models.Model], vendor: str) -> tuple[str, list[Any]]:
     quote = connections[ALIAS].ops.quote_name
     fields = [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
-    columns, places = ", ".join(quote(field.column) for field in fields), ", ".join(["%s"] * len(fields))
+    columns, places = ", ".join(quote(str(field.column)) for field in fields), ", ".join(["%s"] * len(fields))
     return f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({places})", fields  # noqa: S608

@@ -1,44 +1,40 @@
-"""Voice places at a provider account: taken and given back by conditional updates, so that the cap holds under any rush."""
+"""Where a new voice goes: to the open account of its provider that has the most room, as far as all limits allow it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
 from django.db.models import F
-from django.utils.translation import gettext_lazy as _
 
-from voices.errors import Exhausted, NoAccount
-from voices.models import ProviderAccount, VoiceClone
+from voices import ledger
+from voices.errors import AccountExhausted, NoAccount
+from voices.ledger import Claim
+from voices.models import ProviderAccount
 
 
-def hold_slot(provider: str) -> ProviderAccount:
-    """Take a voice place at the open account of `provider` that has the most room.
+@contextmanager
+def holding_at_any(provider: str, claims_at: Callable[[ProviderAccount], Sequence[Claim]]) -> Iterator[ProviderAccount]:
+    """Hold what a voice needs at the first account where there is room, as `ledger.holding` does; the account is given.
 
-    Raises NoAccount when none is open, Exhausted when all are full.
+    Raises NoAccount when none is open, AccountExhausted when none has room, LimitReached for the owner's own limits.
     """
-    accounts = list(
-        ProviderAccount.objects.filter(provider=provider, is_open=True).order_by(
-            F("voices_held") - F("voice_cap"), "pk"
-        )
-    )
-    if not accounts:
-        raise NoAccount
-    for account in accounts:
-        if hold_slot_at(account):
-            return account
-    raise Exhausted(
-        _(
-            "All voice places at this provider are taken. Delete a voice you no longer need, or ask the operator for more."
-        ),
-        code="slots_exhausted",
-    )
+    accounts = ProviderAccount.objects.filter(provider=provider, is_open=True)
+    refused: AccountExhausted | None = None
+    for account in accounts.order_by(F("voices_held") - F("voice_cap"), "pk"):
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(ledger.holding(*claims_at(account)))
+            except AccountExhausted as error:
+                refused = refused or error
+                continue
+            yield account
+            return
+    raise refused or NoAccount
 
 
-def hold_slot_at(account: ProviderAccount) -> bool:
-    room = ProviderAccount.objects.filter(pk=account.pk, voices_held__lt=F("voice_cap"))
-    return bool(room.update(voices_held=F("voices_held") + 1))
-
-
-def release_slot(voice: VoiceClone) -> None:
-    """Give the voice's place back, once, however often this is called."""
-    if VoiceClone.objects.filter(pk=voice.pk, holds_slot=True).update(holds_slot=False):
-        ProviderAccount.objects.filter(pk=voice.account_id, voices_held__gt=0).update(voices_held=F("voices_held") - 1)
-        voice.holds_slot = False
+@contextmanager
+def holding_at(account: ProviderAccount, claims: Sequence[Claim]) -> Iterator[ProviderAccount]:
+    """The same for a voice that has its account, and stays there."""
+    with ledger.holding(*claims):
+        yield account

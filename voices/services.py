@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -13,11 +15,12 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from voices import failures, intake, options, quota, reading, samples
+from voices import failures, intake, ledger, options, quota, reading, samples
 from voices.consent import Consent
 from voices.durable import move, wake
 from voices.errors import ConsentMissing, InvalidInput, NotSupported, WrongState
-from voices.models import Owner, VoiceClone, VoiceEvent, new_tag
+from voices.ledger import Claim
+from voices.models import Owner, ProviderAccount, VoiceClone, VoiceEvent, new_tag
 from voices.names import valid_name
 from voices.outcomes import ADVANCE
 from voices.providers import registry
@@ -41,8 +44,12 @@ def create_voice(
     consent: Consent,
     enrollment: Mapping[str, Any] | None = None,
     reading_id: str = "",
+    token_id: int | None = None,
+    pk: uuid.UUID | None = None,
 ) -> VoiceClone:
-    """Take in a recording and promise a voice. Nothing is kept when this raises.
+    """Take in a recording and promise a voice, under the id `pk` if one is given. Nothing is kept when this raises.
+
+    `token_id` is of the ApiToken that asks.
 
     Raises InvalidInput (SampleRefused for the recording), NoAccount or Exhausted.
     """
@@ -54,20 +61,26 @@ def create_voice(
     reading_text = reading.chosen(provider, reading_id)
     inspection = samples.inspect(recording, rules=traits.sample, filename=filename)
     samples.refuse(inspection)
-    with intake.kept_only_on_success() as kept, transaction.atomic():
-        account = quota.hold_slot(provider)
-        voice = VoiceClone.objects.create(
-            owner=owner,
-            account=account,
-            provider=provider,
-            name=name,
-            language=language,
-            model=model,
-            options=settings,
-            holds_slot=True,
-            due_at=timezone.now(),
-            deadline=timezone.now() + timedelta(seconds=traits.training_deadline_seconds),
-        )
+    voice = VoiceClone(
+        pk=pk or uuid.uuid4(),
+        owner=owner,
+        token_id=token_id,
+        provider=provider,
+        name=name,
+        language=language,
+        model=model,
+        options=settings,
+        holds_slot=True,
+        due_at=timezone.now(),
+        deadline=timezone.now() + timedelta(seconds=traits.training_deadline_seconds),
+    )
+
+    def needed(account: ProviderAccount) -> list[Claim]:
+        return [ledger.place(voice, account), *_for_training(voice, account, size=inspection.size)]
+
+    with intake.kept_only_on_success() as kept, quota.holding_at_any(provider, needed) as account:
+        voice.account = account
+        voice.save(force_insert=True)
         intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept, reading=reading_text)
         VoiceEvent.objects.create(row=voice, kind="created", to_state=State.INIT)
         wake(ADVANCE, voice.pk, queue=Queue.SLOW)
@@ -110,17 +123,15 @@ def retrain(
             raise InvalidInput(
                 fields={"sample": [_("There is no recording left to train from. Please add a new one.")]}
             )
-        with transaction.atomic():
-            _start_over(voice)
-        return
+        with _starting_over(voice):
+            return
     if consent is None:
         raise ConsentMissing
     reading_text = reading.chosen(voice.provider, reading_id)
     inspection = samples.inspect(recording, rules=traits.sample, filename=filename)
     samples.refuse(inspection)
-    with intake.kept_only_on_success() as kept, transaction.atomic():
+    with intake.kept_only_on_success() as kept, _starting_over(voice, size=inspection.size):
         intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept, reading=reading_text)
-        _start_over(voice)
 
 
 def may_retrain(voice: VoiceClone) -> bool:
@@ -131,7 +142,16 @@ def may_retrain(voice: VoiceClone) -> bool:
 
 
 def import_voice(
-    owner: Owner, *, name: str, provider: str, model: str, language: str, remote_id: str, consent: Consent
+    owner: Owner,
+    *,
+    name: str,
+    provider: str,
+    model: str,
+    language: str,
+    remote_id: str,
+    consent: Consent,
+    token_id: int | None = None,
+    pk: uuid.UUID | None = None,
 ) -> VoiceClone:
     """Take over a voice that was trained elsewhere in one of our accounts. It is believed once the provider confirms it.
 
@@ -143,24 +163,25 @@ def import_voice(
     remote_id = remote_id.strip()
     if not remote_id or len(remote_id) > 200 or not remote_id.isascii() or not remote_id.isprintable():
         raise InvalidInput(fields={"remote_id": [_("Please give the voice's id exactly as the provider shows it.")]})
-    with transaction.atomic():
-        account = quota.hold_slot(provider)
+    voice = VoiceClone(
+        owner=owner,
+        token_id=token_id,
+        provider=provider,
+        kind=VoiceClone.Kind.IMPORTED,
+        name=name,
+        language=language,
+        model=model,
+        remote_id=remote_id,
+        holds_slot=True,
+        due_at=timezone.now(),
+        deadline=timezone.now() + timedelta(seconds=traits.training_deadline_seconds),
+    )
+    with quota.holding_at_any(provider, lambda account: [ledger.place(voice, account)]) as account:
         taken = VoiceClone.objects.filter(account__provider=provider, remote_id=remote_id).exclude(state=State.DELETED)
         if taken.exists():
             raise WrongState(_("This voice is already in use here. Ask whoever has it, or the operator of this site."))
-        voice = VoiceClone.objects.create(
-            owner=owner,
-            account=account,
-            provider=provider,
-            kind=VoiceClone.Kind.IMPORTED,
-            name=name,
-            language=language,
-            model=model,
-            remote_id=remote_id,
-            holds_slot=True,
-            due_at=timezone.now(),
-            deadline=timezone.now() + timedelta(seconds=traits.training_deadline_seconds),
-        )
+        voice.account = account
+        voice.save(force_insert=True)
         intake.keep_consent(voice, None, consent)
         VoiceEvent.objects.create(row=voice, kind="import_requested", to_state=State.INIT)
         wake(ADVANCE, voice.pk, queue=Queue.SLOW)
@@ -213,28 +234,49 @@ def poll_now(voice: VoiceClone) -> None:
 # --- the parts ---------------------------------------------------------------------------------------------------------
 
 
-def _start_over(voice: VoiceClone) -> None:
-    """Back to Init. What cannot be trained in place is made anew: another intent, with a tag of its own."""
-    changed: dict[str, Any] = {}
-    if not voice.remote_id or not voice.traits.can_retrain:
-        changed |= {"remote_id": "", "tag": new_tag()}
-        if not voice.holds_slot:
-            changed |= {"account": quota.hold_slot(voice.provider), "holds_slot": True}
-    _moved_or_raise(
-        voice,
-        states={State.SUCCESS, State.FAILED, State.EXPIRED},
-        event=VoiceEvent(row=voice, kind="retrain_requested"),
-        state=State.INIT,
-        due_at=timezone.now(),
-        deadline=timezone.now() + timedelta(seconds=voice.traits.training_deadline_seconds),
-        attempts=0,
-        looks=0,
-        intent="",
-        intent_at=None,
-        **failures.CLEARED,
-        **changed,
-    )
-    wake(ADVANCE, voice.pk, queue=Queue.SLOW)
+@contextmanager
+def _starting_over(voice: VoiceClone, *, size: int = 0) -> Iterator[None]:
+    """Back to Init, and what the block writes, with another training held. `size`: of a new recording, in bytes.
+
+    What cannot be trained in place is made anew: another intent, with a tag of its own.
+    """
+    anew = not voice.remote_id or not voice.traits.can_retrain
+    if anew and not voice.holds_slot:
+        holding = quota.holding_at_any(
+            voice.provider, lambda account: [ledger.place(voice, account), *_for_training(voice, account, size=size)]
+        )
+    else:
+        holding = quota.holding_at(voice.account, _for_training(voice, voice.account, size=size))
+    # Its row first: whoever ends a voice takes the locks in this order.
+    with transaction.atomic():
+        VoiceClone.objects.select_for_update(no_key=True).get(pk=voice.pk)
+        with holding as account:
+            changed: dict[str, Any] = {"account": account, "holds_slot": voice.holds_slot or anew}
+            if anew:
+                changed |= {"remote_id": "", "tag": new_tag()}
+            _moved_or_raise(
+                voice,
+                states={State.SUCCESS, State.FAILED, State.EXPIRED},
+                event=VoiceEvent(row=voice, kind="retrain_requested"),
+                state=State.INIT,
+                due_at=timezone.now(),
+                deadline=timezone.now() + timedelta(seconds=voice.traits.training_deadline_seconds),
+                attempts=0,
+                looks=0,
+                intent="",
+                intent_at=None,
+                **failures.CLEARED,
+                **changed,
+            )
+            yield
+            wake(ADVANCE, voice.pk, queue=Queue.SLOW)
+
+
+def _for_training(voice: VoiceClone, account: ProviderAccount, *, size: int) -> list[Claim]:
+    return [
+        ledger.training(voice, account),
+        *([ledger.recording(voice, account, size=size)] if size else []),
+    ]
 
 
 def _moved_or_raise(voice: VoiceClone, *, states: set[str], event: VoiceEvent, **fields: Any) -> None:

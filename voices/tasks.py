@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voices import advancing, polling, webhooks
+from voices import advancing, polling, reconciling, webhooks
 
 
 def advance_voice(pk: str) -> None:
@@ -15,3 +15,7 @@ def poll_account(pk: str) -> None:
 
 def deliver_webhook(pk: str) -> None:
     webhooks.deliver(pk)
+
+
+def reconcile_account(pk: str) -> None:
+    reconciling.by_schedule(int(pk))

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('synthesis', '0003_newest_first'),
-        ('voices', '0004_rates'),
+        ('voices', '0003_reading_stock_and_import'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

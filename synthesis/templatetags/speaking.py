@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from django import template
 
 from synthesis import marks, progress
-from synthesis.marks import Sung
+from synthesis.marks import Timed
 from synthesis.models import SynthesisJob
 
 register = template.Library()
@@ -35,7 +35,7 @@ def mark_of(job: SynthesisJob) -> str:
 
 
 @register.filter
-def read_along(job: SynthesisJob) -> list[Sung]:
+def read_along(job: SynthesisJob) -> list[Timed]:
     return list(marks.line(job.marks))
 
 

@@ -31,8 +31,8 @@ class Alice:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
-    def submit(self, voice: str) -> str:
-        order = {"voice": voice, "text": TEXT}
+    def submit(self, voice: str, text: str = TEXT) -> str:
+        order = {"voice": voice, "text": text}
         answer = requests.post(f"{self.started.address}/api/v1/jobs", headers=self.headers, json=order, timeout=30)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])

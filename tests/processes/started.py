@@ -113,6 +113,15 @@ class Started:
         with contextlib.closing(sqlite3.connect(self.data_dir / "portal.sqlite3", timeout=20)) as file, file:
             file.execute(statement)
 
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the portal's database holds."""
+        url = self.environment.get("DATABASE_URL")
+        if url:
+            with psycopg.connect(url) as server:
+                return server.execute(query).fetchall()
+        with contextlib.closing(sqlite3.connect(self.data_dir / "portal.sqlite3", timeout=20)) as file:
+            return file.execute(query).fetchall()
+
     def let_time_pass(self, table: str) -> None:
         """The leases of the dead run out, and what was planned for later is due."""
         self.sql(f"UPDATE {table} SET lease_until = '2000-01-01 00:00:00' WHERE lease_until IS NOT NULL")  # noqa: S608

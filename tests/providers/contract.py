@@ -11,9 +11,9 @@ import hashlib
 import itertools
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -21,6 +21,7 @@ from tests.providers.drivers import DRIVERS, Driver
 from tests.providers.loopback import free_port
 from tests.recordings import CHINESE_WOMAN, MAN, recording, silence
 from tests.sample_server import SampleServer
+from voiceclone_site.sandbox.faults import How
 from voiceclone_site.sandbox.remote import Sandbox
 from voices.providers import registry
 from voices.providers.base import (
@@ -35,6 +36,7 @@ from voices.providers.base import (
     RemoteVoice,
     Speech,
     SpeechRequest,
+    Started,
     Traits,
     Usage,
     VoiceOrder,
@@ -57,6 +59,7 @@ from voices.providers.errors import (
     VoiceNotFound,
     VoiceNotUsable,
 )
+from voices.providers.redaction import MAX_DETAIL
 
 PATIENCE = 10.0
 TEXT = "今天天气怎么样？我们出去走走吧。"
@@ -72,7 +75,15 @@ class Stage:
     other_account: Account
     wrong_key: Account
     ledger_account: str
+    reading: str = ""
     create: str = "create_voice"
+    train: str = "create_voice"
+    """What takes the recording: the call that costs."""
+    failing: How = "undeployed"
+    """The fault of `train` that lets a training come to nothing."""
+    unwell: Mapping[str, Any] = field(default_factory=lambda: {"status": 500, "code": "InternalError"})
+    strange: Mapping[str, Any] = field(default_factory=lambda: {"status": 400, "code": "Brand.New"})
+    """An error that the provider has with itself, and one that nobody has described, as the sandbox tells them."""
     status: str = "query_voice"
     synthesis: str = "synthesis"
     task: str = "run-task"
@@ -113,7 +124,24 @@ class Stage:
             sample_url=url or samples.url(data),
             sample=lambda: data,
             options=options or {},
+            reading=self.reading,
         )
+
+    def made(self, order: VoiceOrder, account: Account | None = None) -> RemoteVoice:
+        """The recording is the provider's, in one step or in two."""
+        cloning = self.cloning(account)
+        voice = cloning.create(order)
+        assert (voice.state is RemoteState.EMPTY) == self.traits.trains_in_two_steps
+        return cloning.train(voice.remote_id, order) if voice.state is RemoteState.EMPTY else voice
+
+    def recordings(self, sandbox: Sandbox) -> list[str]:
+        """The SHA-256 of what each voice at the provider was last trained from."""
+        kept: dict[str, Callable[[], list[dict[str, Any]]]] = {
+            "aliyun": sandbox.voices,
+            "iflytek": sandbox.iflytek_tasks,
+            "qiniu": sandbox.qiniu_voices,
+        }
+        return [each["sha256"] for each in kept[self.slug]()]
 
 
 def refusal(call: Callable[[], object], stage: Stage) -> ProviderError:
@@ -136,6 +164,12 @@ def eventually(condition: Callable[[], object]) -> None:
         assert time.monotonic() < until, "it never came true"
 
 
+def spoken_for(stage: Stage, samples: SampleServer, account: Account | None = None) -> str:
+    """The id of a voice that can speak."""
+    made = stage.made(stage.order(samples), account)
+    return stage.cloning(account).statuses([made.remote_id])[made.remote_id].remote_id
+
+
 class TraitsContract:
     SLUG: ClassVar[str]
 
@@ -148,8 +182,12 @@ class TraitsContract:
 
     def test_its_defaults_are_among_its_choices(self) -> None:
         model = self.traits.model(self.traits.default_model)
-        assert self.traits.default_format in model.audio_formats
-        assert self.traits.default_sample_rate in self.traits.sample_rates
+        assert self.traits.can_synthesize == bool(model.audio_formats) == bool(self.traits.audio_formats)
+        if self.traits.can_synthesize:
+            assert self.traits.default_format in model.audio_formats
+            assert self.traits.default_sample_rate in self.traits.sample_rates
+        else:
+            assert str(self.traits.speech_note)
 
     def test_every_model_takes_only_what_is_described(self) -> None:
         speech = {parameter.name for parameter in self.traits.speech}
@@ -195,36 +233,32 @@ class TraitsContract:
 
 
 class CloningContract:
-    def test_it_creates_one_voice_from_the_recording_and_it_becomes_ready(
+    def test_it_makes_one_voice_from_the_recording_and_it_becomes_ready(
         self, stage: Stage, sandbox: Sandbox, samples: SampleServer
     ) -> None:
-        voice = stage.cloning().create(stage.order(samples))
+        voice = stage.made(stage.order(samples))
         assert voice.state in {RemoteState.WORKING, RemoteState.READY}
         assert voice.request_id
-        assert sandbox.ledger.created(stage.ledger_account) == [voice.remote_id]
-        assert [made["sha256"] for made in sandbox.voices()] == [hashlib.sha256(recording(CHINESE_WOMAN)).hexdigest()]
-        told = stage.cloning().statuses([voice.remote_id])[voice.remote_id]
+        assert stage.recordings(sandbox) == [hashlib.sha256(recording(CHINESE_WOMAN)).hexdigest()]
+        told = self._status(stage, voice)
         assert told.state is RemoteState.READY
         assert told.raw_state
+        assert sandbox.ledger.created(stage.ledger_account) == [told.remote_id]
 
     def test_it_tells_that_a_voice_is_still_in_training(
         self, stage: Stage, sandbox: Sandbox, samples: SampleServer
     ) -> None:
         sandbox.configure(train_seconds=3600)
-        voice = stage.cloning().create(stage.order(samples))
-        assert self._status(stage, voice).state is RemoteState.WORKING
+        assert self._status(stage, stage.made(stage.order(samples))).state is RemoteState.WORKING
 
     def test_it_tells_that_and_why_a_voice_has_failed(
         self, stage: Stage, sandbox: Sandbox, samples: SampleServer
     ) -> None:
-        sandbox.fail(operation=stage.create, how="undeployed")
-        told = self._status(stage, stage.cloning().create(stage.order(samples)))
-        assert told.state is RemoteState.FAILED
-        assert isinstance(told.reason, SampleRejected)
-        assert str(told.reason.sentence)
+        sandbox.fail(operation=stage.train, how=stage.failing)
+        self._failed_for_its_recording(self._status(stage, stage.made(stage.order(samples))))
 
     def test_it_tells_about_several_voices(self, stage: Stage, sandbox: Sandbox, samples: SampleServer) -> None:
-        made = [stage.cloning().create(stage.order(samples)).remote_id for _ in range(3)]
+        made = [stage.made(stage.order(samples)).remote_id for _ in range(3)]
         told = stage.cloning().statuses(made)
         assert set(told) == set(made)
         assert {voice.state for voice in told.values()} == {RemoteState.READY}
@@ -234,7 +268,7 @@ class CloningContract:
         assert sandbox.ledger.entries() == []
 
     def test_a_voice_that_is_not_there_is_gone(self, stage: Stage, sandbox: Sandbox, samples: SampleServer) -> None:
-        voice = stage.cloning().create(stage.order(samples))
+        voice = stage.made(stage.order(samples))
         missing = voice.remote_id[:-4] + "0000"
         assert stage.cloning().statuses([missing])[missing].state is RemoteState.GONE
         told = stage.cloning().statuses([missing, voice.remote_id])
@@ -247,25 +281,25 @@ class CloningContract:
         if self._cannot(stage.traits.can_find_by_tag, lambda: stage.cloning().find("nobodyhas"), stage):
             return
         order = stage.order(samples)
-        stage.cloning().create(stage.order(samples))
-        wanted = [stage.cloning().create(order).remote_id for _ in range(2)]
+        stage.made(stage.order(samples))
+        wanted = [stage.made(order).remote_id for _ in range(2)]
         assert sorted(voice.remote_id for voice in stage.cloning().find(order.tag)) == sorted(wanted)
         assert stage.cloning().find("nobodyhas") == []
 
     def test_it_trains_a_voice_anew_without_another_slot(
         self, stage: Stage, sandbox: Sandbox, samples: SampleServer
     ) -> None:
-        voice = stage.cloning().create(stage.order(samples))
+        voice = self._status(stage, stage.made(stage.order(samples)))
         retrain = partial(stage.cloning().train, voice.remote_id, stage.order(samples, sample=recording(MAN)))
         if self._cannot(stage.traits.can_retrain, retrain, stage):
             return
         assert retrain().remote_id == voice.remote_id
-        assert [made["sha256"] for made in sandbox.voices()] == [hashlib.sha256(recording(MAN)).hexdigest()]
+        assert stage.recordings(sandbox) == [hashlib.sha256(recording(MAN)).hexdigest()]
 
     def test_deleting_frees_the_slot_and_twice_is_as_good_as_once(
         self, stage: Stage, sandbox: Sandbox, samples: SampleServer
     ) -> None:
-        voice = stage.cloning().create(stage.order(samples))
+        voice = stage.made(stage.order(samples))
         if self._cannot(stage.traits.can_delete, lambda: stage.cloning().delete(voice.remote_id), stage):
             return
         stage.cloning().delete(voice.remote_id)
@@ -275,24 +309,48 @@ class CloningContract:
 
     @pytest.mark.parametrize("how", ["drop", "reset", "html", "half_json"])
     def test_a_create_whose_answer_is_lost_is_unknown_and_sent_once(
-        self, stage: Stage, sandbox: Sandbox, samples: SampleServer, how: str
+        self, stage: Stage, sandbox: Sandbox, samples: SampleServer, how: How
     ) -> None:
         order = stage.order(samples)
-        sandbox.fail(operation=stage.create, how=how, at="after", status=502)  # type: ignore[arg-type]
-        error = refusal(lambda: stage.cloning().create(order), stage)
-        assert type(error) is OutcomeUnknown
-        assert not error.retryable
+        sandbox.fail(operation=stage.create, how=how, at="after", status=502)
+        self._unknown(refusal(lambda: stage.cloning().create(order), stage))
         assert len(sandbox.ledger.calls(stage.create)) == 1
         if stage.traits.can_find_by_tag:
             (adopted,) = stage.cloning().find(order.tag)
             assert [adopted.remote_id] == sandbox.ledger.created(stage.ledger_account)
 
     @pytest.mark.parametrize("how", ["drop", "reset", "html", "half_json"])
-    def test_a_question_whose_answer_is_lost_may_be_asked_again(
-        self, stage: Stage, sandbox: Sandbox, samples: SampleServer, how: str
+    def test_a_recording_that_was_handed_over_without_an_answer_is_unknown_and_sent_once(
+        self, stage: Stage, sandbox: Sandbox, samples: SampleServer, how: How
     ) -> None:
-        voice = stage.cloning().create(stage.order(samples))
-        sandbox.fail(operation=stage.status, how=how, status=502)  # type: ignore[arg-type]
+        sandbox.fail(operation=stage.train, how=how, at="after", status=502)
+        self._unknown(refusal(lambda: stage.made(stage.order(samples)), stage))
+        assert len(sandbox.ledger.calls(stage.train)) == 1
+
+    def test_a_provider_that_is_unwell_may_have_done_what_costs(
+        self, stage: Stage, sandbox: Sandbox, samples: SampleServer
+    ) -> None:
+        sandbox.fail(operation=stage.train, how="error", **stage.unwell)
+        self._unknown(refusal(lambda: stage.made(stage.order(samples)), stage))
+        assert len(sandbox.ledger.calls(stage.train)) == 1
+
+    def test_an_error_that_nobody_has_described_is_carried_and_can_be_kept(
+        self, stage: Stage, sandbox: Sandbox, samples: SampleServer
+    ) -> None:
+        voice = stage.made(stage.order(samples))
+        sandbox.fail(operation=stage.status, how="error", message="\x00 " + "long " * 500, **stage.strange)
+        error = refusal(lambda: self._status(stage, voice), stage)
+        assert error.provider_code == stage.strange["code"]
+        assert len(error.detail) <= MAX_DETAIL
+        error.detail.encode()
+        assert "\x00" not in error.detail
+
+    @pytest.mark.parametrize("how", ["drop", "reset", "html", "half_json"])
+    def test_a_question_whose_answer_is_lost_may_be_asked_again(
+        self, stage: Stage, sandbox: Sandbox, samples: SampleServer, how: How
+    ) -> None:
+        voice = stage.made(stage.order(samples))
+        sandbox.fail(operation=stage.status, how=how, status=502)
         error = refusal(lambda: self._status(stage, voice), stage)
         assert type(error) is ProviderTrouble
         assert error.retryable
@@ -307,21 +365,26 @@ class CloningContract:
     def test_a_wrong_key_is_told_as_such(self, stage: Stage, sandbox: Sandbox, samples: SampleServer) -> None:
         error = refusal(lambda: stage.cloning(stage.wrong_key).create(stage.order(samples)), stage)
         assert type(error) is CredentialsRejected
-        assert sandbox.voices() == []
+        assert stage.recordings(sandbox) == []
 
-    def test_a_recording_without_speech_takes_no_slot(
+    def test_a_recording_without_speech_is_for_its_owner_to_change(
         self, stage: Stage, sandbox: Sandbox, samples: SampleServer
     ) -> None:
-        error = refusal(lambda: stage.cloning().create(stage.order(samples, sample=silence())), stage)
+        order = stage.order(samples, sample=silence())
+        if stage.traits.trains_in_two_steps:
+            self._failed_for_its_recording(self._status(stage, stage.made(order)))
+            return
+        error = refusal(lambda: stage.cloning().create(order), stage)
         assert type(error) is SampleRejected
         assert error.provider_code
         assert error.request_id
-        assert sandbox.voices() == []
+        assert stage.recordings(sandbox) == []
 
     def test_a_recording_that_cannot_be_fetched_is_our_matter(
         self, stage: Stage, sandbox: Sandbox, samples: SampleServer
     ) -> None:
-        if not stage.traits.needs_public_url:
+        if not stage.traits.needs_public_url or stage.traits.trains_in_two_steps:
+            # Who fetches later tells no more than that the training failed.
             return
         nowhere = f"http://127.0.0.1:{free_port()}/samples/signed-abcdef?signature=ghijkl"
         error = refusal(lambda: stage.cloning().create(stage.order(samples, url=nowhere)), stage)
@@ -340,7 +403,7 @@ class CloningContract:
 
     def test_accounts_do_not_see_each_other(self, stage: Stage, sandbox: Sandbox, samples: SampleServer) -> None:
         order = stage.order(samples)
-        voice = stage.cloning().create(order)
+        voice = stage.made(order)
         other = stage.cloning(stage.other_account)
         assert other.statuses([voice.remote_id])[voice.remote_id].state is RemoteState.GONE
         if stage.traits.can_find_by_tag:
@@ -348,6 +411,18 @@ class CloningContract:
 
     def _status(self, stage: Stage, voice: RemoteVoice) -> RemoteVoice:
         return stage.cloning().statuses([voice.remote_id])[voice.remote_id]
+
+    def _unknown(self, error: ProviderError) -> None:
+        assert type(error) is OutcomeUnknown
+        assert not error.retryable
+
+    def _failed_for_its_recording(self, told: RemoteVoice) -> None:
+        assert told.state is RemoteState.FAILED
+        assert told.request_id
+        assert isinstance(told.reason, SampleRejected)
+        assert told.reason.provider_code
+        assert told.reason.request_id
+        assert str(told.reason.sentence)
 
     def _cannot(self, able: bool, call: Callable[[], object], stage: Stage) -> bool:
         """Whether the provider's Traits say no; then asking all the same is refused and never quietly ignored."""
@@ -365,7 +440,7 @@ class SpeechContract:
 
     @pytest.fixture
     def voice(self, stage: Stage, sandbox: Sandbox, samples: SampleServer) -> str:
-        return stage.cloning().create(stage.order(samples)).remote_id
+        return spoken_for(stage, samples)
 
     def request(
         self,
@@ -398,6 +473,12 @@ class SpeechContract:
         assert sum(len(event.data) for event in events if isinstance(event, Audio)) > 1000
         counted = [event.characters for event in events if isinstance(event, Usage)]
         assert counted == sorted(counted)
+
+    def test_it_tells_what_support_asks_for_before_any_audio(self, stage: Stage, sandbox: Sandbox, voice: str) -> None:
+        first, *others = self.spoken(stage, voice)
+        assert isinstance(first, Started)
+        assert first.request_id
+        assert not [event for event in others if isinstance(event, Started)]
 
     def test_both_drivers_hear_the_same_to_the_byte(self, stage: Stage, sandbox: Sandbox, voice: str) -> None:
         heard = []
@@ -498,7 +579,7 @@ class SpeechContract:
     def test_it_keeps_its_connection_as_long_as_it_says_and_never_shares_it(
         self, stage: Stage, sandbox: Sandbox, samples: SampleServer, voice: str
     ) -> None:
-        others = stage.cloning(stage.other_account).create(stage.order(samples)).remote_id
+        others = spoken_for(stage, samples, stage.other_account)
         for _ in range(2):
             self.spoken(stage, voice)
             self.spoken(stage, others, account=stage.other_account)

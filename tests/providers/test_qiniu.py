@@ -440,6 +440,8 @@ def package(**changes: object) -> dict[str, object]:
         ([{"quotas": "many"}], None),
         ([{"quotas": [7]}], None),
         ([{"quotas": [package(usage_count="2")]}], None),
+        ([{"quotas": [package(usage_count=-2)]}], None),
+        ([{"quotas": [package(usage_count=True)]}], None),
         ([{"quotas": [package(expired_time="soon")]}], None),
         ([{"quotas": [package(expired_time="2026-11-24T00:00:00")]}], None),
     ],
@@ -641,6 +643,8 @@ def test_the_body_wins_over_the_status(samples: SampleServer, status_: int) -> N
         {"code": 0, "data": []},
         {"code": 0, "data": {"id": "", "state": "Init"}},
         {"code": 0, "data": {"id": 7, "state": "Init"}},
+        {"code": 0, "data": {"id": "v" * 201, "state": "Init"}},
+        {"code": 0, "data": {"id": "v", "state": ["Init"]}},
         {"code": 0, "data": {"id": "v"}},
         {"code": False, "data": {"id": "v", "state": "Init"}},
         {"data": {"id": "v", "state": "Init"}},
@@ -677,6 +681,20 @@ def test_an_empty_list_comes_in_many_forms(data: dict[str, object], count: int) 
 def test_a_list_that_cannot_be_read_is_trouble(data: dict[str, object]) -> None:
     with saying({"code": 0, "data": data}) as server, pytest.raises(ProviderTrouble):
         cloning_at(account(server.http, key=f"unread-{server.port}")).statuses(["v", "w"])
+
+
+def test_it_keeps_of_an_answer_what_there_is_room_for() -> None:
+    said = {
+        "code": 0,
+        "reqid": "r" * 5000,
+        "data": {"id": "v", "state": "S" * 5000, "demo_url": "http://a/" + "x" * 1000},
+    }
+    with saying(said) as server:
+        told = cloning_at(account(server.http, key=f"room-{server.port}")).statuses(["v"])["v"]
+    assert (told.state, len(told.raw_state), len(told.request_id), told.demo_url) == (RemoteState.WORKING, 60, 120, "")
+    with saying({"code": "9" * 5000, "msg": "m" * 5000}) as server, pytest.raises(ProviderError) as caught:
+        cloning_at(account(server.http, key=f"room-{server.port}")).statuses(["v"])
+    assert (len(caught.value.provider_code), len(caught.value.detail)) == (120, 500)
 
 
 def saying(body: object, *, status: int = 200) -> Loopback:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -10,8 +11,14 @@ import pytest
 from django.core import signing
 from django.test import Client
 
+from synthesis import services as synthesis
+from tests.cast import token_of
+from tests.worker import finish
 from voiceclone_site.accounts import tokens
-from voiceclone_site.logs import LineFormatter, RedactSecrets, redact
+from voiceclone_site.accounts.models import User
+from voiceclone_site.logs import JSONFormatter, LineFormatter, RedactSecrets, redact
+from voiceclone_site.sandbox.remote import Sandbox
+from voices.models import VoiceClone
 
 SIGNED = signing.TimestampSigner(salt="a test").sign("4711")
 
@@ -116,3 +123,56 @@ def test_it_keeps_the_traceback_of_a_chained_error(log: StringIO) -> None:
         logging.getLogger("anything").error("both", exc_info=sys.exc_info())
     assert "outer" in log.getvalue()
     assert "abcdefghijkl" not in log.getvalue()
+
+
+@pytest.fixture
+def collected() -> Iterator[StringIO]:
+    """What a collector would read with LOG_FORMAT=json."""
+    written = StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(JSONFormatter())
+    handler.addFilter(RedactSecrets())
+    logging.getLogger().addHandler(handler)
+    yield written
+    logging.getLogger().removeHandler(handler)
+
+
+def lines(collected: StringIO) -> list[dict[str, str]]:
+    return [json.loads(line) for line in collected.getvalue().splitlines()]
+
+
+def test_it_writes_an_object_a_line_with_the_request_and_who_asked(collected: StringIO, alice: User) -> None:
+    token = token_of(alice)
+    headers = {"authorization": f"Bearer {token}", "x-request-id": "trace-0002"}
+    assert Client().get("/api/v1/voices/5f0c2f9e-6d3b-4c7e-9f43-0a8d5f1f2a3b", headers=headers).status_code == 404
+    (line,) = [line for line in lines(collected) if line["logger"] == "django.request"]
+    assert line["level"] == "WARNING"
+    assert line["at"].endswith("Z")
+    assert line["request_id"] == "trace-0002"
+    assert line["user"] == str(alice.pk)
+    assert token not in collected.getvalue()
+
+
+def test_it_names_the_row_and_the_providers_request(
+    collected: StringIO, sandbox: Sandbox, ready_voice: VoiceClone, alice: User
+) -> None:
+    sandbox.fail(operation="synthesis", how="error", at="after")
+    job = finish(synthesis.submit(synthesis.check(alice, voice=ready_voice, text="Good morning.")))
+    logging.getLogger("anything").warning("it ended")
+    line = lines(collected)[-1]
+    assert (line["job"], line["voice"], line["user"]) == (str(job.pk), str(ready_voice.pk), str(alice.pk))
+    assert line["provider_request_id"] == job.provider_request_id != ""
+    assert "Good morning" not in collected.getvalue()
+
+
+@pytest.mark.parametrize("secret", ["sk-0123456789abcdef", "password='correct horse'", "token=abcdefghijkl"])
+def test_it_hides_secrets_in_objects_and_their_tracebacks(collected: StringIO, secret: str) -> None:
+    try:
+        raise ValueError(f"no luck with {secret}")
+    except ValueError:
+        logging.getLogger("anything").exception("failed: %s\nforged", secret)
+    (line,) = lines(collected)
+    assert "Traceback" in line["traceback"]
+    assert "[hidden]" in line["message"]
+    for part in ("0123456789abcdef", "correct", "abcdefghijkl"):
+        assert part not in collected.getvalue()

@@ -19,6 +19,7 @@ from tests.studio import make_due
 from tests.worker import drain, finish
 from voiceclone_site.accounts.models import User
 from voiceclone_site.sandbox.remote import Sandbox
+from voices import usage
 from voices.durable import claim, declare_intent
 from voices.errors import Busy, InvalidInput, PortalError, VoiceNotReady, WrongState
 from voices.models import ProviderAccount, VoiceClone
@@ -269,8 +270,7 @@ def test_it_erases_text_and_audio_but_not_what_was_counted(ready_voice: VoiceClo
     assert not path.exists()
     assert job.text == ""
     assert not SynthesisJob.objects.visible_to(alice).exists()
-    (day,) = services.usage(alice, since=timezone.now() - timedelta(days=1))
-    assert day.characters == 15
+    assert usage.total(usage.lines(alice, since=timezone.localdate() - timedelta(days=1))).characters == 15
 
 
 def test_it_does_not_delete_what_is_being_spoken(ready_voice: VoiceClone) -> None:

@@ -1,53 +1,21 @@
-"""Places and rates under a rush: exact, whoever comes at the same time."""
+"""Rates: one call after the other, each account by itself. Places are in test_ledger.py."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
-from django.db import connection, connections
+from django.db import connection
 from django.db.models import F
 
-from voices import quota, rate
-from voices.errors import Busy, Exhausted
+from voices import rate
+from voices.errors import Busy
 from voices.models import ProviderAccount, RateBucket
 
 
 @pytest.fixture
 def small_account(transactional_db: None) -> ProviderAccount:
-    """One place is left. Committed, so that other connections see it."""
     return ProviderAccount.objects.create(
         provider="aliyun", name="small", voice_cap=10, voices_held=9, enrollment_rate=10, synthesis_rate=2
     )
-
-
-def rush(work: object, *, times: int) -> list[str]:
-    def one(_number: int) -> str:
-        try:
-            work()  # type: ignore[operator]
-            return "granted"
-        except Exhausted:
-            return "refused"
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(one, range(times)))
-
-
-@pytest.mark.skipif(
-    "connection.vendor == 'sqlite' and connection.is_in_memory_db()",
-    reason="an in-memory database has one connection; test_it_grants_the_last_place_once covers it there",
-)
-def test_it_grants_the_last_place_once_in_a_rush(small_account: ProviderAccount) -> None:
-    outcomes = rush(lambda: quota.hold_slot("aliyun"), times=50)
-    assert outcomes.count("granted") == 1
-
-
-def test_it_grants_the_last_place_once(small_account: ProviderAccount) -> None:
-    assert quota.hold_slot("aliyun") == small_account
-    with pytest.raises(Exhausted):
-        quota.hold_slot("aliyun")
 
 
 def test_it_lets_calls_leave_one_after_the_other(small_account: ProviderAccount) -> None:

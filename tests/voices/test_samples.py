@@ -47,6 +47,11 @@ PNG = (
 
 
 @pytest.fixture(autouse=True)
+def _looked_at_once() -> None:
+    """Here everything is looked at."""
+
+
+@pytest.fixture(autouse=True)
 def _nothing_is_left(settings: Settings, tmp_path: Path) -> Iterator[None]:
     """Whatever a test sends: no file in the upload directory, no descriptor, no process."""
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "uploads"

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from voiceclone_site.accounts.errors import NotLetIn
 from voiceclone_site.accounts.models import ApiToken, User
 from voiceclone_site.accounts.services import check_token
+from voices import logbook
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -31,6 +32,7 @@ def owner_of(text: str) -> tuple[User, ApiToken]:
         row = check_token(text)
     except NotLetIn as refusal:
         raise AuthenticationFailed(refusal.sentence, refusal.code) from refusal
+    logbook.note(user=row.owner_id, token=row.pk)
     if row.owner.language:
         translation.activate(row.owner.language)
     return row.owner, row

@@ -13,6 +13,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from voiceclone_site.accounts.models import User
+from voices import logbook
 
 YEAR = 365 * 24 * 3600
 
@@ -34,8 +35,10 @@ class LanguageMiddleware:
 
 def language_of(request: HttpRequest) -> str:
     """No query is made for somebody who has no session."""
-    if settings.SESSION_COOKIE_NAME in request.COOKIES and isinstance(request.user, User) and request.user.language:
-        return request.user.language
+    if settings.SESSION_COOKIE_NAME in request.COOKIES and isinstance(request.user, User):
+        logbook.note(user=request.user.pk)
+        if request.user.language:
+            return request.user.language
     return translation.get_language_from_request(request)
 
 

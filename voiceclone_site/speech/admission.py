@@ -16,7 +16,7 @@ from django.http import Http404
 from synthesis import services
 from synthesis.models import SynthesisJob
 from voiceclone_site.accounts.errors import TokenMissing
-from voiceclone_site.accounts.models import User
+from voiceclone_site.accounts.models import ApiToken, User
 from voiceclone_site.accounts.permissions import need_scope
 from voiceclone_site.accounts.scopes import Scope
 from voiceclone_site.accounts.services import check_token
@@ -45,30 +45,31 @@ class Reader:
 
 def admit(token: Token, wish: SpeechWish, *, naming: Callable[[str], str], reader: Reader) -> Admitted:
     """Raises the NotLetIn tree, PermissionDenied, Http404, what `services.check` raises, and Busy."""
-    owner = owner_of(token, reader=reader)
-    voice = find_voice(owner, wish.voice)
+    row = checked_token(token, reader=reader)
+    voice = find_voice(row.owner, wish.voice)
     with _named(naming):
         order = services.check(
-            owner,
+            row.owner,
             voice=voice,
             text=wish.text,
             audio_format=wish.audio_format,
             sample_rate=wish.sample_rate,
             parameters=wish.parameters,
+            token_id=row.pk,
         )
     speech = speech_of(voice)
     begun = services.begin(order)
     return Admitted(begun.job, speech, begun.wait)
 
 
-def owner_of(token: Token, *, reader: Reader) -> User:
+def checked_token(token: Token, *, reader: Reader) -> ApiToken:
     """Raises the NotLetIn tree and PermissionDenied."""
     if not token.text:
         raise TokenMissing
     row = check_token(token.text)
     reader.language = row.owner.language
     need_scope(row, Scope.SPEECH)
-    return row.owner
+    return row
 
 
 def begun_by_a_view(job_id: str, *, wait: float) -> Admitted:

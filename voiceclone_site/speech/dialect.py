@@ -163,10 +163,12 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One address. `pattern` is matched against the whole path; its named groups become `Asked.captured`. Only POST comes here, and
-    only where `header` (lower case, if any) was sent; all else at this address is Django's.
+    """One address. `pattern` is matched against the whole path; its named groups become `Asked.captured`.
+
+    Only POST comes here, only where `header` (lower case, if any) was sent and `but_not` was not; all else there is Django's.
     """
 
     pattern: re.Pattern[str]
     dialect: Dialect
     header: str = ""
+    but_not: str = ""

@@ -28,7 +28,7 @@ from synthesis.relay import Relay, Voice
 from voiceclone_site.django_threads import Headers, Receive, Scope, Send
 from voiceclone_site.errors import Problem, problem_of
 from voiceclone_site.requests import request_id_from, set_request_id
-from voiceclone_site.speech.admission import Admitted, Reader, admit, begun_by_a_view, owner_of
+from voiceclone_site.speech.admission import Admitted, Reader, admit, begun_by_a_view, checked_token
 from voiceclone_site.speech.dialect import Answer, Asked, Dialect, Speaking, SpeechWish, Spoken, VoiceRef
 from voiceclone_site.speech.routes import ROUTES
 from voices.errors import Fault
@@ -104,9 +104,10 @@ def dialect_of(scope: Scope) -> tuple[Dialect, Mapping[str, str]] | None:
     """Whose door this request knocks at; None when it is Django's."""
     if scope["type"] != "http" or scope["method"] != "POST":
         return None
+    names = {name for name, _value in scope["headers"]}
     for route in ROUTES:
         found = route.pattern.fullmatch(scope["path"])
-        if found and (not route.header or any(name == route.header.encode() for name, _value in scope["headers"])):
+        if found and (not route.header or route.header.encode() in names) and route.but_not.encode() not in names:
             return route.dialect, found.groupdict()
     return None
 
@@ -133,7 +134,7 @@ async def answer(
             wish = dialect.wish(asked)
         except Exception:
             # Who asks comes first: a stranger is not told what is wrong with the rest.
-            await relay.opening.run(partial(owner_of, credential, reader=reader))
+            await relay.opening.run(partial(checked_token, credential, reader=reader))
             raise
         call = partial(admit, credential, wish, naming=dialect.naming, reader=reader)
         admitted = await relay.opening.run(partial(on_a_living_connection, call), may_wait=False)

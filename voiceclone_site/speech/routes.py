@@ -9,6 +9,7 @@ from voiceclone_site.speech.native import NATIVE
 from voiceclone_site.speech.openai import OPENAI
 
 ROUTES = (
-    Route(re.compile(r"/api/v1/speech/?"), NATIVE),
+    # What is to be carried out once however often it is sent takes the long way, and comes to the relay by its view.
+    Route(re.compile(r"/api/v1/speech/?"), NATIVE, but_not="idempotency-key"),
     Route(re.compile(r"(?:/openai)?/v1/audio/speech"), OPENAI),
 )

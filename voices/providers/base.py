@@ -141,6 +141,11 @@ class Traits:
     delete_note: Text = ""
     stock_voices: tuple[StockVoice, ...] = ()
 
+    @property
+    def trained_models(self) -> tuple[VoiceModel, ...]:
+        """Those that a voice can be trained with."""
+        return tuple(model for model in self.models if not model.stock_only)
+
     def model(self, slug: str) -> VoiceModel:
         """Raises KeyError when the provider has no such model."""
         for model in self.models:

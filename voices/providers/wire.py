@@ -9,6 +9,10 @@ from typing import Any
 
 LONGEST_PAUSE = 3600.0
 """Seconds. A provider that asks for a longer one is asked again after this."""
+LONGEST_ID = 200
+LONGEST_STATE = 60
+LONGEST_NOTE = 120
+"""Characters that a row has room for: of a voice's id, of a state's name, of a request's id or a code. Real ones are shorter."""
 
 # No database takes half of a surrogate pair, and PostgreSQL no NUL either; JSON can spell both.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -31,6 +35,21 @@ def pause(retry_after: str) -> float | None:
     """Seconds, of a Retry-After header; None when it gives none."""
     given = retry_after.strip()
     return min(float(given), LONGEST_PAUSE) if given.isascii() and given.isdigit() else None
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """A JSON object inside another; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def identifier(value: object) -> str:
+    """The id of a voice or a task, whole; empty for what is none, or is longer than any: half of an id is nobody's."""
+    return value if isinstance(value, str) and len(value) <= LONGEST_ID else ""
+
+
+def note(value: object, *, longest: int = LONGEST_NOTE) -> str:
+    """What is only ever shown, such as a request's id or a state's name: cut to what a row has room for."""
+    return "" if value is None or isinstance(value, bool | dict | list) else str(value).strip()[:longest]
 
 
 def storable(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django import template
 
 from voices import demo, failures, narration
+from voices.engines import Engine
 from voices.models import VoiceClone, VoiceEvent, VoiceSample
 from voices.narration import Ability, Figure
 from voices.providers.base import Traits
@@ -78,6 +79,12 @@ def language_label(voice: VoiceClone) -> Sentence:
         if choice.value == voice.language:
             return choice.label
     return voice.language
+
+
+@register.filter
+def engine_label(voice: VoiceClone) -> str:
+    """The provider and the model."""
+    return Engine(voice.traits, voice.traits.model(voice.model)).label
 
 
 @register.filter

@@ -49,7 +49,8 @@ class Output:
                     self.tell(f"  {name}: {value}")
             if error.provider_code:
                 path = book.help_url(error.provider_code, book.entry_of_error(error))
-                self.tell(f"  {_('more')}: {settings.PUBLIC_BASE_URL}{path}")
+                more = _("more")
+                self.tell(f"  {more}: {settings.PUBLIC_BASE_URL}{path}")
 
 
 def _sentences(error: ProviderError | PortalError | ConfigurationError) -> list[str]:

@@ -13,7 +13,7 @@ from tests.providers.iflytek.office import API_KEY, API_SECRET, RES_ID, account,
 from tests.providers.iflytek.test_speech import ACKNOWLEDGED, SID, frame
 from tests.providers.loopback import Loopback, Peer
 from voices.providers import registry, ws
-from voices.providers.base import Audio, Done, RemoteState, SpeechRequest
+from voices.providers.base import Audio, Done, RemoteState, SpeechRequest, Started
 from voices.providers.errors import (
     Act,
     ClockSkewed,
@@ -215,5 +215,5 @@ def test_times_come_with_the_audio() -> None:
     frames = (frame(b"one", pybuf="sil:4;你[=ni3]-n3:12;@-i3"), frame(b"two", pybuf=":16;sil:2;"), frame(b"", status=2))
     with Loopback(says(*frames)) as server:
         events = spoken(server)
-    marks = [event for event in events if not isinstance(event, Audio | Done)]
+    marks = [event for event in events if not isinstance(event, Started | Audio | Done)]
     assert [getattr(mark, "text", None) for mark in marks] == [None, "", "你", ""]

@@ -15,7 +15,7 @@ from django.utils.translation import override
 from tests.providers.iflytek.codes import SYNTHESIS
 from tests.providers.iflytek.office import API_KEY, API_SECRET, APP_ID, RES_ID
 from tests.providers.iflytek.test_pybuf import DOCUMENT
-from voices.providers.base import Audio, Done, Event, Mark, OptionValue, Progress, Send, SpeechRequest, Usage
+from voices.providers.base import Audio, Done, Event, Mark, OptionValue, Progress, Send, SpeechRequest, Started, Usage
 from voices.providers.errors import (
     Act,
     InvalidRequest,
@@ -331,7 +331,23 @@ def test_half_a_pair_of_surrogates_is_spoken_as_a_sign_and_not_a_crash() -> None
 def test_frames_become_audio_and_an_end_as_live() -> None:
     session = task("你好。")
     events = heard(session, ACKNOWLEDGED, frame(b"one"), frame(b"two"), frame(b"", status=2))
-    assert events == [Usage(3), Audio(b"one"), Audio(b"two"), Done(characters=3, request_id=SID)]
+    assert events == [Started(SID), Usage(3), Audio(b"one"), Audio(b"two"), Done(characters=3, request_id=SID)]
+
+
+def test_the_session_is_known_from_the_first_frame_that_names_it_on() -> None:
+    session = task("你好。")
+    assert heard(session, frame(b"one", sid=None))[0] == Usage(3)
+    assert heard(session, frame(b"two")) == [Started(SID), Audio(b"two")]
+    assert heard(session, frame(b"three", sid="another")) == [Audio(b"three")]
+    assert session.request_id == SID
+
+
+@pytest.mark.parametrize("sid", [{"a": 1}, ["a"], True, "s" * 5000, 7])
+def test_a_session_is_kept_as_far_as_there_is_room_for_it(sid: object) -> None:
+    session = task()
+    heard(session, frame(b"one", sid=sid))
+    assert len(session.request_id) <= 120
+    assert session.request_id == ("" if isinstance(sid, dict | list | bool) else str(sid)[:120])
 
 
 def test_frames_become_audio_and_an_end_as_documented() -> None:
@@ -357,7 +373,7 @@ def test_the_end_is_known_by_either_status(end: object) -> None:
 
 def test_a_frame_with_times_alone_is_fine() -> None:
     session = task(model="super_humanoid", options={"rhy": "1"})
-    assert heard(session, frame(pybuf="sil:4;")) == []
+    assert heard(session, frame(pybuf="sil:4;")) == [Started(SID)]
 
 
 def test_an_end_without_any_audio_is_no_success() -> None:
@@ -398,7 +414,7 @@ def test_times_are_read_across_frames_that_cut_a_sign() -> None:
     assert isinstance(events[-1], Done)
 
 
-@pytest.mark.parametrize("wrong", ["@-i3:1;", b"\xff\xfe", "好[=hao3]-h3:1"])
+@pytest.mark.parametrize("wrong", ["@-i3:1;", b"\xff\xfe", "好[=hao3]-h3:1", "sp:1;" * 200])
 def test_times_that_cannot_be_read_end_and_the_audio_goes_on(
     wrong: bytes | str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -410,6 +426,11 @@ def test_times_that_cannot_be_read_end_and_the_audio_goes_on(
     assert [event.data for event in events if isinstance(event, Audio)] == [b"one", b"two", b"three"]
     assert isinstance(events[-1], Done)
     assert SID in caplog.text
+
+
+def test_times_hold_no_sign_that_a_database_would_refuse() -> None:
+    events = heard(task(), frame(b"one", pybuf="\x00[=hao3]-h3:1;sil:1;"), frame(b"", status=2))
+    assert [event.text for event in events if isinstance(event, Mark)] == ["\ufffd", ""]
 
 
 # --- what goes wrong ---

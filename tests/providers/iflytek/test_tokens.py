@@ -63,7 +63,16 @@ def test_it_signs_the_very_bytes_that_it_sends() -> None:
 
 @pytest.mark.parametrize(
     ("expires", "good_for"),
-    [("7200", 5400), (7200, 5400), ("600", 450), (None, 5400), ("soon", 5400), ("0", 5400)],
+    [
+        ("7200", 5400),
+        (7200, 5400),
+        ("600", 450),
+        (None, 5400),
+        ("soon", 5400),
+        ("0", 5400),
+        ("-9", 5400),
+        (9 * 10**17, 5400),
+    ],
 )
 def test_it_renews_a_token_well_before_its_end(expires: object, good_for: int) -> None:
     desk = office({TOKEN: [token("token-1", expires), token("token-2", expires)]})
@@ -118,6 +127,9 @@ def test_accounts_and_changed_credentials_share_no_token(account_key: str, api_k
         ({"retcode": "000000"}, ProviderTrouble, True),
         ({"retcode": "000000", "accesstoken": ""}, ProviderTrouble, True),
         ({"retcode": "000000", "accesstoken": 7}, ProviderTrouble, True),
+        ({"retcode": "000000", "accesstoken": "two words\r\n"}, ProviderTrouble, True),
+        ({"retcode": "000000", "accesstoken": "t" * 5000}, ProviderTrouble, True),
+        ({"retcode": ["000000"]}, ProviderTrouble, True),
         ((404, {}), Refused, False),
         ((502, b"<html>"), ProviderTrouble, True),
         (b"[]", ProviderTrouble, True),

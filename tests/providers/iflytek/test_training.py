@@ -242,7 +242,20 @@ def test_it_reads_the_sentences_whether_their_numbers_are_text_or_not(number: ob
 
 
 @pytest.mark.parametrize(
-    "data", [None, {}, {"textSegs": []}, {"textSegs": [{}]}, {"textSegs": [{"segId": "x", "segText": "a"}]}, [1]]
+    "data",
+    [
+        None,
+        {},
+        {"textSegs": []},
+        {"textSegs": [{}]},
+        {"textSegs": [{"segId": "x", "segText": "a"}]},
+        {"textSegs": [{"segId": "-1", "segText": "a"}]},
+        {"textSegs": [{"segId": "1", "segText": " "}]},
+        {"textSegs": [{"segId": "1", "segText": "a" * 1001}]},
+        {"textSegs": [{"segId": "1", "segText": "a"}] * 1001},
+        [1],
+    ],
+    ids=range(10),
 )
 def test_a_set_of_texts_that_is_none_may_be_asked_for_again(data: object) -> None:
     with Loopback(office({TEXTS: {**OK, "data": data}})) as server, pytest.raises(ProviderTrouble) as caught:
@@ -289,8 +302,9 @@ def test_it_tells_where_a_task_stands_under_the_key_of_the_task(status: object, 
     assert (voice.state, voice.remote_id, voice.request_id) == (state, remote_id, "1234567")
 
 
-def test_done_without_a_voice_is_the_providers_trouble() -> None:
-    with Loopback(office({RESULT: trained(1, assetId="")})) as server, pytest.raises(ProviderTrouble):
+@pytest.mark.parametrize("voice_id", ["", None, 7, ["a"], "v" * 201])
+def test_done_without_a_usable_voice_is_the_providers_trouble(voice_id: object) -> None:
+    with Loopback(office({RESULT: trained(1, assetId=voice_id)})) as server, pytest.raises(ProviderTrouble):
         cloning(server).statuses(["1234567"])
 
 
@@ -406,8 +420,8 @@ def test_a_task_whose_answer_is_lost_is_unknown(answer: Any) -> None:
         cloning(server).create(order())
 
 
-@pytest.mark.parametrize("data", [None, "", "abc", {}, True])
-def test_a_task_without_an_id_is_unknown(data: object) -> None:
+@pytest.mark.parametrize("data", [None, "", "abc", {}, True, "0", -7, "9" * 30, 1.5, ["1234567"]])
+def test_a_task_without_an_id_that_can_be_believed_is_unknown(data: object) -> None:
     with Loopback(office({ADD: {**OK, "data": data}})) as server, pytest.raises(OutcomeUnknown):
         cloning(server).create(order())
 

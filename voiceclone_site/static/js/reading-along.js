@@ -5,7 +5,7 @@ const playerOf = (line) => line.closest("article")?.querySelector("audio");
 document.addEventListener(
   "timeupdate",
   (event) => {
-    const line = event.target.closest?.("article")?.querySelector("[data-sung]");
+    const line = event.target.closest?.("article")?.querySelector("[data-timed]");
     if (!line) return;
     const now = event.target.currentTime;
     for (const each of line.children) {
@@ -16,7 +16,7 @@ document.addEventListener(
 );
 
 document.addEventListener("click", (event) => {
-  const each = event.target.closest("[data-sung] > *");
+  const each = event.target.closest("[data-timed] > *");
   const audio = each && playerOf(each.parentElement);
   if (!audio) return;
   audio.currentTime = Number(each.dataset.from);

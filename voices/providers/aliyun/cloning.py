@@ -21,13 +21,9 @@ from voices.providers.errors import (
     VoiceNotUsable,
 )
 from voices.providers.http import Answer, HttpClient
+from voices.providers.wire import LONGEST_STATE, identifier, mapping, note
 
 PATH = "/services/audio/tts/customization"
-# Ours are some 40 characters: model, tag, and a UUID.
-LONGEST_ID = 200
-# Theirs are a word and a UUID. Whatever else comes is cut to what is worth keeping.
-LONGEST_STATE = 60
-LONGEST_REQUEST_ID = 120
 PAGE_SIZE = 100
 # The largest page is undocumented. A page shorter than what is asked may therefore be a capped one; a page shorter than the
 # default of 10 is the last.
@@ -47,8 +43,8 @@ class AliyunCloning:
     def create(self, order: VoiceOrder) -> RemoteVoice:
         wanted = {"target_model": order.model, "prefix": order.tag, "url": order.sample_url} | _parameters(order)
         answer = self._call("create_voice", wanted, effect=True)
-        voice_id = _output(answer).get("voice_id")
-        if not isinstance(voice_id, str) or not 0 < len(voice_id) <= LONGEST_ID:
+        voice_id = identifier(_output(answer).get("voice_id"))
+        if not voice_id:
             raise OutcomeUnknown(
                 "success without a usable voice_id",
                 provider=SLUG,
@@ -151,7 +147,7 @@ class AliyunCloning:
 
     def _refused(self, answer: Answer, *, effect: bool) -> ProviderError:
         return enrollment_refused(
-            code=str(answer.body.get("code") or ""),
+            code=note(answer.body.get("code")),
             message=self.client.redact(str(answer.body.get("message") or "")),
             http_status=answer.status,
             request_id=_request_id(answer),
@@ -174,14 +170,15 @@ def _parameters(order: VoiceOrder) -> dict[str, object]:
 
 def _voices(rows: Sequence[object], answer: Answer) -> Iterator[RemoteVoice]:
     for row in rows:
-        if not isinstance(row, dict) or not 0 < len(str(row.get("voice_id") or "")) <= LONGEST_ID:
+        said = mapping(row)
+        if not identifier(said.get("voice_id")):
             raise _unreadable("a row without a voice_id", answer)
-        yield _voice(row, request_id=_request_id(answer))
+        yield _voice(said, request_id=_request_id(answer))
 
 
 def _voice(row: Mapping[str, Any], *, request_id: str) -> RemoteVoice:
     """`resource_link` is left behind on purpose: it leads to the recording itself."""
-    raw_state = str(row.get("status") or "")[:LONGEST_STATE]
+    raw_state = note(row.get("status"), longest=LONGEST_STATE)
     state = _STATES.get(raw_state, RemoteState.WORKING)
     reason = None
     if state is RemoteState.FAILED:
@@ -190,8 +187,8 @@ def _voice(row: Mapping[str, Any], *, request_id: str) -> RemoteVoice:
         remote_id=str(row["voice_id"]),
         state=state,
         raw_state=raw_state,
-        model=str(row.get("target_model") or ""),
-        created=str(row.get("gmt_create") or ""),
+        model=note(row.get("target_model")),
+        created=note(row.get("gmt_create")),
         mark=_mark(str(row["voice_id"])),
         request_id=request_id,
         reason=reason,
@@ -205,12 +202,11 @@ def _mark(voice_id: str) -> str:
 
 
 def _output(answer: Answer) -> Mapping[str, Any]:
-    output = answer.body.get("output")
-    return output if isinstance(output, dict) else {}
+    return mapping(answer.body.get("output"))
 
 
 def _request_id(answer: Answer) -> str:
-    return str(answer.body.get("request_id") or "")[:LONGEST_REQUEST_ID]
+    return note(answer.body.get("request_id"))
 
 
 def _unreadable(detail: str, answer: Answer) -> ProviderTrouble:

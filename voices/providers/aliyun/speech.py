@@ -36,7 +36,7 @@ from voices.providers.base import (
 )
 from voices.providers.errors import Act, InvalidRequest, ProviderError, ProviderTrouble, StreamBroken, TextRejected
 from voices.providers.redaction import redacted
-from voices.providers.wire import json_object
+from voices.providers.wire import json_object, mapping, note
 
 # The vendor closes an idle connection after about 60 s (field reports); its own SDK renews at 25 to 35 s.
 REUSE_SECONDS = 30.0
@@ -77,10 +77,10 @@ class AliyunSpeech:
         if said is None or not said.get("code"):
             return None
         return handshake_refused(
-            code=str(said["code"]),
+            code=note(said["code"]),
             message=redacted(str(said.get("message") or ""), secrets=self.secrets),
             http_status=status,
-            request_id=str(said.get("request_id") or ""),
+            request_id=note(said.get("request_id")),
         )
 
 
@@ -133,18 +133,18 @@ class CosyVoiceTask:
         message = json_object(frame)
         if message is None or not isinstance(message.get("header"), dict):
             raise self._confused("a frame that is no event")
-        header, payload = message["header"], _mapping(message.get("payload"))
+        header, payload = message["header"], mapping(message.get("payload"))
         if header.get("task_id", self._task_id) not in (self._task_id, ""):
             raise self._confused("an event of another task")
-        self._request_uuid = str(_mapping(header.get("attributes")).get("request_uuid") or self._request_uuid)[:120]
+        self._request_uuid = note(mapping(header.get("attributes")).get("request_uuid")) or self._request_uuid
         event = header.get("event")
         if event == "task-failed":
             raise self._failed(header)
         if event == "task-started":
             self._started = True
             yield Started(request_id=self.request_id)
-        yield from self._marks(_mapping(_mapping(payload.get("output")).get("sentence")))
-        yield from self._usage(_mapping(payload.get("usage")))
+        yield from self._marks(mapping(mapping(payload.get("output")).get("sentence")))
+        yield from self._usage(mapping(payload.get("usage")))
         if event == "task-finished":
             if not self._text_is_out:
                 raise self._confused("task-finished before all text was sent")
@@ -154,7 +154,7 @@ class CosyVoiceTask:
         """Words are repeated by later events of their sentence; their times count from the start of the task (field)."""
         words = sentence.get("words")
         for word in words if isinstance(words, list) else ():
-            said = _mapping(word)
+            said = mapping(word)
             text, begin, end = said.get("text"), said.get("begin_time"), said.get("end_time")
             if not (isinstance(text, str) and isinstance(begin, int) and isinstance(end, int)):
                 continue
@@ -174,7 +174,7 @@ class CosyVoiceTask:
 
     def _failed(self, header: Mapping[str, Any]) -> ProviderError:
         return task_failed(
-            code=str(header.get("error_code") or ""),
+            code=note(header.get("error_code")),
             message=redacted(str(header.get("error_message") or ""), secrets=self._secrets),
             request_id=self.request_id,
             audio_heard=self._audio_heard,
@@ -301,7 +301,3 @@ def _parts(text: str, *, limit: int) -> Iterator[str]:
                 yield clause[: limit // 2]
                 clause = clause[limit // 2 :]
             yield clause
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

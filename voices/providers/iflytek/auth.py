@@ -19,16 +19,19 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from urllib.parse import urlencode, urlsplit
 
-from voices.providers.errors import ConfigurationError, ProviderError
+from voices.providers.errors import ConfigurationError, ProviderError, ProviderTrouble
 from voices.providers.http import Answer, Content, HttpClient
 from voices.providers.iflytek.codes import integer
 from voices.providers.iflytek.errors import token_refused
 from voices.providers.iflytek.traits import SLUG
+from voices.providers.wire import note
 
 # The vendor's own clients renew this long before the end; of a shorter life, a quarter.
 RENEW_BEFORE_SECONDS = 1800.0
-# Where the answer does not say, and the documented default.
+# Where the answer does not say, or not what could be believed; and the documented default.
 TOKEN_SECONDS = 7200.0
+LONGEST_LIFE = 30 * 24 * 3600
+LONGEST_TOKEN = 4096
 
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
 
@@ -164,15 +167,18 @@ class Tokens:
             headers={"Authorization": signature},
             content=Content(body, "application/json"),
         )
-        value = answer.body.get("accesstoken")
-        if answer.status >= 400 or answer.body.get("retcode") != "000000" or not (isinstance(value, str) and value):
+        if answer.status >= 400 or answer.body.get("retcode") != "000000":
             raise self._refused(answer)
-        life = float(integer(answer.body.get("expiresin")) or TOKEN_SECONDS)
+        value = answer.body.get("accesstoken")
+        if not isinstance(value, str) or len(value) > LONGEST_TOKEN or not _SENDABLE.fullmatch(value):
+            raise ProviderTrouble("success without a usable token", provider=SLUG, http_status=answer.status)
+        said = integer(answer.body.get("expiresin"))
+        life = float(said) if said is not None and 0 < said <= LONGEST_LIFE else TOKEN_SECONDS
         return _Token(value, good_until=now + life - min(RENEW_BEFORE_SECONDS, life / 4))
 
     def _refused(self, answer: Answer) -> ProviderError:
         return token_refused(
-            code=str(answer.body.get("retcode") or ""),
+            code=note(answer.body.get("retcode")),
             message=self.client.redact(str(answer.body.get("desc") or answer.body.get("message") or "")),
             http_status=answer.status,
             retry_after=answer.retry_after,

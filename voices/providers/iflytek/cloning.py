@@ -54,6 +54,8 @@ class IflytekCloning:
         return _voice(task_id, TaskResult(status=2, voice_id="", reason=""), model=order.model)
 
     def train(self, remote_id: str, order: VoiceOrder) -> RemoteVoice:
+        if not _TASK_ID.fullmatch(remote_id):
+            raise InvalidRequest("a voice that is trained takes no other recording", provider=SLUG)
         self.training.submit_with_audio(remote_id, read=reading(order.reading), recording=order.sample())
         return _voice(remote_id, TaskResult(status=-1, voice_id="", reason=""), model=order.model)
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
 
 def integer(value: object) -> int | None:
     """A whole number, also one written as text; None for anything else."""
@@ -13,15 +9,3 @@ def integer(value: object) -> int | None:
         return None
     text = str(value).strip()
     return int(text) if text.removeprefix("-").isdecimal() and text.isascii() and len(text) < 20 else None
-
-
-def json_object(text: str) -> Mapping[str, Any] | None:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

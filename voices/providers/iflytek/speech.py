@@ -32,11 +32,12 @@ from voices.providers.base import (
     SpeechConnection,
     SpeechRequest,
     SpeechSession,
+    Started,
     Usage,
 )
 from voices.providers.errors import Act, InvalidRequest, ProviderError, ProviderTrouble, StreamBroken, TextRejected
 from voices.providers.iflytek.auth import Credentials, signed_url
-from voices.providers.iflytek.codes import integer, json_object, mapping
+from voices.providers.iflytek.codes import integer
 from voices.providers.iflytek.errors import handshake_refused, synthesis_failed
 from voices.providers.iflytek.pybuf import PybufError, PybufParser
 from voices.providers.iflytek.traits import (
@@ -51,11 +52,14 @@ from voices.providers.iflytek.traits import (
     count_characters,
 )
 from voices.providers.redaction import redacted
+from voices.providers.wire import json_object, mapping, note, storable
 
 logger = logging.getLogger(__name__)
 
 # The first frame takes up to 20 s; later ones come faster.
 FRAME_SECONDS = 20.0
+# A sign is one unit, with a pause behind it at most; a number or a filler that the provider adds is spoken as some more.
+MARKS_TO_A_SIGN, MARKS_BESIDES = 10, 100
 
 _ENCODINGS = {"mp3": "lame", "wav": "raw", "pcm": "raw"}
 _UNPLAYABLE = {"opus", "speex"}
@@ -93,8 +97,7 @@ class IflytekSpeech:
         code = integer(header.get("code"))
         message = redacted(str(header.get("message") or body), secrets=self.credentials.secrets)
         if code:
-            sid = str(header.get("sid") or "")
-            return synthesis_failed(code=code, message=message, request_id=sid, audio_heard=False)
+            return synthesis_failed(code=code, message=message, request_id=note(header.get("sid")), audio_heard=False)
         return handshake_refused(http_status=status, message=message, date=date, now=self.clock())
 
 
@@ -114,6 +117,7 @@ class IflytekTask:
         self._share = 0.0
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._times: PybufParser | None = PybufParser()
+        self._marks_told = 0
 
     @property
     def request_id(self) -> str:
@@ -145,7 +149,9 @@ class IflytekTask:
             raise self._confused("a frame that is no JSON object")
         # Errors come with the header around them or without (2026-10).
         header = mapping(message["header"]) if "header" in message else message
-        self._sid = str(header.get("sid") or self._sid)
+        if not self._sid and (sid := note(header.get("sid"))):
+            self._sid = sid
+            yield Started(request_id=sid)
         code = integer(header.get("code"))
         if code is None:
             raise self._confused("a frame without a code")
@@ -187,7 +193,11 @@ class IflytekTask:
             return
         try:
             # A sign of several bytes may be cut between two frames.
-            yield from self._times.feed(self._decoder.decode(data))
+            for mark in self._times.feed(storable(self._decoder.decode(data))):
+                self._marks_told += 1
+                if self._marks_told > MARKS_TO_A_SIGN * self._characters + MARKS_BESIDES:
+                    raise PybufError("more sounds than the text can have", at_ms=mark.begin_ms)
+                yield mark
         except (PybufError, UnicodeDecodeError) as error:
             self._without_times(error)
 

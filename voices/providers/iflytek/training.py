@@ -20,15 +20,18 @@ from voices.providers.base import ReadingText
 from voices.providers.errors import Act, InvalidRequest, OutcomeUnknown, ProviderError, ProviderTrouble
 from voices.providers.http import Answer, Content, HttpClient, multipart
 from voices.providers.iflytek.auth import Tokens, milliseconds, training_signature
-from voices.providers.iflytek.codes import integer, mapping
+from voices.providers.iflytek.codes import integer
 from voices.providers.iflytek.errors import training_refused
 from voices.providers.iflytek.traits import OMNI, SLUG, TRAINING_LANGUAGES
+from voices.providers.wire import identifier, mapping
 
 TEXT_SET = 5001
 """The general set of texts to read, and the only one whose number is published."""
 RESOURCE_TYPE = 12
 """What a cloned voice is called on the wire."""
 TOKEN_EXPIRED = 10000
+MOST_TEXTS, LONGEST_TEXT = 1_000, 1_000
+"""Of a set, and characters of one: a person reads it in half a minute."""
 LINK_ENDINGS = (".wav", ".mp3", ".m4a", ".pcm")
 FILE_KINDS: Mapping[str, str] = {"wav": "audio/wav", "mp3": "audio/mpeg", "m4a": "audio/mp4", "pcm": "audio/pcm"}
 
@@ -100,7 +103,7 @@ class Training:
         data = self._data("/task/traintext", _json({"textId": text_id}), effect=False)
         segments = mapping(data).get("textSegs")
         texts = [_reading_text(text_id, each) for each in segments] if isinstance(segments, list) else []
-        if not texts or None in texts:
+        if not texts or len(texts) > MOST_TEXTS or None in texts:
             raise ProviderTrouble("a set of texts that cannot be read", provider=SLUG)
         return tuple(text for text in texts if text is not None)
 
@@ -109,8 +112,8 @@ class Training:
         # Doing it without an answer leaves an empty task behind, which costs nothing; a clear refusal leaves none.
         data = self._data("/task/add", _json(_task(order)), effect=True, paid=False)
         task_id = integer(data)
-        if task_id is None:
-            raise OutcomeUnknown("success without a task id", provider=SLUG)
+        if task_id is None or task_id < 1:
+            raise OutcomeUnknown("success without a usable task id", provider=SLUG)
         return str(task_id)
 
     def submit_with_audio(self, task_id: str, *, read: Reading, recording: bytes, ending: str = "wav") -> None:
@@ -145,7 +148,7 @@ class Training:
         data = mapping(self._data("/task/result", _json({"taskId": task_id}), effect=False, task_id=task_id))
         return TaskResult(
             status=integer(data.get("trainStatus")),
-            voice_id=str(data.get("assetId") or ""),
+            voice_id=identifier(data.get("assetId")),
             reason=str(data.get("failedDesc") or data.get("failDesc") or data.get("reason") or ""),
         )
 
@@ -212,6 +215,6 @@ def _task(order: TaskOrder) -> dict[str, Any]:
 
 def _reading_text(text_id: int, segment: object) -> ReadingText | None:
     number, text = integer(mapping(segment).get("segId")), mapping(segment).get("segText")
-    if number is None or not isinstance(text, str):
+    if number is None or number < 0 or not isinstance(text, str) or not 0 < len(text.strip()) <= LONGEST_TEXT:
         return None
     return ReadingText(id=Reading(text_id, number).id, text=text)

@@ -38,6 +38,7 @@ from voices.providers.qiniu.traits import (
     SLUG,
     TRAITS,
 )
+from voices.providers.wire import LONGEST_STATE, identifier, mapping, note
 
 PATH = "/v1/voice-clones"
 QUOTA_PATH = "/v1/quotas"
@@ -292,14 +293,14 @@ def _voice(row: object, *, request_id: str) -> RemoteVoice | None:
     """None for what lacks an id or a state. A state that nobody told us about is work going on, never a voice to use."""
     if not isinstance(row, Mapping):
         return None
-    remote_id, raw_state = row.get("id"), row.get("state")
-    if not isinstance(remote_id, str) or not remote_id or not isinstance(raw_state, str) or not raw_state:
+    remote_id, raw_state = identifier(row.get("id")), note(row.get("state"), longest=LONGEST_STATE)
+    if not remote_id or not raw_state:
         return None
     state = _STATES.get(raw_state, RemoteState.WORKING)
     return RemoteVoice(
         remote_id=remote_id,
         state=state,
-        raw_state=raw_state[:60],
+        raw_state=raw_state,
         demo_url=_link(row.get("demo_url")),
         model=MODEL_ID,
         name=str(row.get("name") or "")[:LONGEST_NAME],
@@ -318,18 +319,15 @@ def _link(value: object) -> str:
 def _code(answer: Answer) -> str:
     """As text, for one public client meets it as a number and as a string; empty when there is none."""
     code = answer.body.get("code")
-    if isinstance(code, bool) or not isinstance(code, int | str):
-        return ""
-    return str(code).strip()
+    return note(code) if isinstance(code, int | str) else ""
 
 
 def _data(answer: Answer) -> Mapping[str, Any]:
-    data = answer.body.get("data")
-    return data if isinstance(data, dict) else {}
+    return mapping(answer.body.get("data"))
 
 
 def _request_id(answer: Answer) -> str:
-    return str(answer.body.get("reqid") or "")
+    return note(answer.body.get("reqid"))
 
 
 def _unclear(detail: str, answer: Answer, *, effect: bool) -> ProviderError:

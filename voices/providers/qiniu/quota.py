@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 RESOURCE = "linxi:api:voice_clone"
 ACTIVE = 0
@@ -42,7 +42,7 @@ def _left_of(row: object, *, now: datetime) -> int | None:
     if row.get("resource_type") not in (None, RESOURCE) or row.get("status") != ACTIVE:
         return 0
     used, bought = row.get("usage_count"), row.get("total_count")
-    if not isinstance(used, int) or not isinstance(bought, int):
+    if not _is_count(used) or not _is_count(bought):
         return None
     try:
         expires = datetime.fromisoformat(str(row.get("expired_time")))
@@ -51,3 +51,7 @@ def _left_of(row: object, *, now: datetime) -> int | None:
     if expires.tzinfo is None:
         return None
     return 0 if expires <= now else bought - used
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

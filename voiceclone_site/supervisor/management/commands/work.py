@@ -69,8 +69,8 @@ class Command(BaseCommand):
 
 def _start_again_for(queue: str) -> NoReturn:
     """django-q2 reads its queue's name when it is imported, which has happened."""
-    os.environ["Q_CLUSTER_NAME"] = queue
-    os.execv(sys.executable, sys.orig_argv)  # noqa: S606 — ourselves, once more
+    environment = {**os.environ, "Q_CLUSTER_NAME": queue}
+    os.execve(sys.executable, sys.orig_argv, environment)  # noqa: S606 — ourselves, once more
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:

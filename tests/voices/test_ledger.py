@@ -1,0 +1,298 @@
+"""The ledger: what is held, settled and released, and that meters and books agree whatever happens at the same time."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from synthesis import services as speech
+from synthesis.models import SynthesisJob
+from tests.rush import rush
+from tests.studio import ticked
+from voiceclone_site.accounts.models import User
+from voices import books, ledger, plans, services
+from voices.errors import AccountExhausted, Exhausted, LimitReached, NoRoomLeft, WrongState
+from voices.ledger import Purpose
+from voices.models import LedgerEntry, Meter, ProviderAccount, VoiceClone
+
+AT_A_PRICE = Decimal(2)
+
+
+@pytest.fixture
+def account(transactional_db: None) -> ProviderAccount:
+    """Committed, so that other connections see it; nobody answers at its addresses, and nobody is asked."""
+    return account_of("small")
+
+
+def account_of(name: str, **changes: Any) -> ProviderAccount:
+    wanted: dict[str, Any] = {"voice_cap": 10, "enrollment_rate": 1000, "synthesis_rate": 1000}
+    return ProviderAccount.objects.create(provider="aliyun", name=name, **(wanted | changes))
+
+
+@pytest.fixture
+def eve(account: ProviderAccount) -> User:
+    return User.objects.create_user("eve@example.com")
+
+
+@pytest.fixture
+def voice(account: ProviderAccount, eve: User) -> VoiceClone:
+    """A ready voice with its place."""
+    made = imported(eve)
+    VoiceClone.objects.filter(pk=made.pk).update(state=VoiceClone.State.SUCCESS, due_at=None)
+    made.refresh_from_db()
+    return made
+
+
+def imported(owner: User, remote_id: str = "cosyvoice-v3-flash-mine-1") -> VoiceClone:
+    return services.import_voice(
+        owner,
+        name="Mine",
+        provider="aliyun",
+        model="cosyvoice-v3-flash",
+        language="zh",
+        remote_id=remote_id,
+        consent=ticked(),
+    )
+
+
+def order(voice: VoiceClone, text: str = "你好") -> speech.SpeechOrder:
+    return speech.check(voice.owner, voice=voice, text=text)
+
+
+def used(key: str) -> int:
+    return Meter.objects.get(key=key).used
+
+
+def month() -> str:
+    return f"{timezone.localdate():%Y-%m}"
+
+
+# --- in a rush ---------------------------------------------------------------------------------------------------------
+
+
+def speak_once(*, number: int, voice: str) -> str:
+    try:
+        speech.submit(order(VoiceClone.objects.select_related("account", "owner").get(pk=voice), "好"))
+    except Exhausted as refusal:
+        return refusal.code
+    return "granted"
+
+
+def import_once(*, number: int, user: int) -> str:
+    try:
+        imported(User.objects.get(pk=user), remote_id=f"rush-{number}")
+    except Exhausted as refusal:
+        return refusal.code
+    return "granted"
+
+
+def end_once(*, number: int, job: str) -> str:
+    if number % 2:
+        ledger.settle_speech(uuid.UUID(job), characters=3)
+    else:
+        ledger.release(uuid.UUID(job), Purpose.SPEECH)
+    return "ended"
+
+
+def live_a_little(*, number: int, voice: str) -> str:
+    """Ten random steps of one user of the voice, seeded by `number`: order, cancel, end."""
+    dice = random.Random(number)
+    mine = VoiceClone.objects.select_related("account", "owner").get(pk=voice)
+    for _step in range(10):
+        waiting = SynthesisJob.objects.filter(state="Queued").order_by("?").first()
+        match dice.choice(["submit", "cancel", "settle", "release"]):
+            case "submit":
+                speak_once(number=number, voice=voice)
+            case "cancel" if waiting:
+                try:
+                    speech.cancel(waiting)
+                except WrongState:
+                    continue
+            case "settle" if waiting:
+                ledger.settle_speech(waiting.pk, characters=dice.randint(0, 9), milliseconds=5)
+            case "release" if waiting:
+                ledger.release(waiting.pk, Purpose.SPEECH)
+    return str(mine.name)
+
+
+def test_it_grants_the_last_character_once_in_a_rush(voice: VoiceClone, tmp_path: Path) -> None:
+    plans.change_allowance(voice.owner, by=None, characters_per_month=3)
+    outcomes = rush("tests.voices.test_ledger.speak_once", tmp_path, voice=str(voice.pk))
+    assert sorted(outcomes) == ["characters_exhausted"] * 49 + ["granted"]
+    assert SynthesisJob.objects.count() == 1
+    assert books.discrepancies() == []
+
+
+def test_it_grants_the_last_place_once_in_a_rush(account: ProviderAccount, eve: User, tmp_path: Path) -> None:
+    plans.change_account(account, by=None, voice_cap=1)
+    outcomes = rush("tests.voices.test_ledger.import_once", tmp_path, user=eve.pk)
+    assert sorted(outcomes) == ["granted"] + ["slots_exhausted"] * 49
+    assert VoiceClone.objects.count() == 1
+    assert books.discrepancies() == []
+
+
+def test_it_gives_a_person_their_last_voice_once_in_a_rush(account: ProviderAccount, eve: User, tmp_path: Path) -> None:
+    plans.change_account(account, by=None, voice_cap=100)
+    plans.change_allowance(eve, by=None, voices=1)
+    outcomes = rush("tests.voices.test_ledger.import_once", tmp_path, user=eve.pk)
+    assert sorted(outcomes) == ["granted"] + ["voices_exhausted"] * 49
+    assert books.discrepancies() == []
+
+
+def test_it_closes_a_hold_once_in_a_rush(voice: VoiceClone, tmp_path: Path) -> None:
+    job = speech.submit(order(voice))
+    rush("tests.voices.test_ledger.end_once", tmp_path, job=str(job.pk))
+    assert LedgerEntry.objects.filter(row=job.pk).exclude(kind="hold").count() == 1
+    assert books.discrepancies() == []
+
+
+def test_its_meters_are_the_sums_of_its_books_after_any_interleaving(voice: VoiceClone, tmp_path: Path) -> None:
+    plans.change_account(voice.account, by=None, character_price=AT_A_PRICE, characters_per_day=90)
+    rush("tests.voices.test_ledger.live_a_little", tmp_path, threads=12, voice=str(voice.pk))
+    assert SynthesisJob.objects.count() > 10
+    assert books.discrepancies() == []
+
+
+# --- one after the other -----------------------------------------------------------------------------------------------
+
+
+class Statements:
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        self.said.append(sql)
+        return execute(sql, params, many, context)
+
+
+def test_it_holds_and_records_a_job_in_three_statements(voice: VoiceClone) -> None:
+    wanted = order(voice)
+    speech.record(wanted, mode=SynthesisJob.Mode.STREAM)  # the first of a month makes its meters
+    with connection.execute_wrapper(statements := Statements()):
+        speech.record(wanted, mode=SynthesisJob.Mode.STREAM)
+    assert [sql.split()[0] for sql in statements.said if "SAVEPOINT" not in sql and sql != "BEGIN IMMEDIATE"] == [
+        "UPDATE",
+        "INSERT",
+        "INSERT",
+    ]
+
+
+def test_it_holds_what_a_job_may_use_and_settles_what_it_has(voice: VoiceClone) -> None:
+    voice.account = plans.change_account(voice.account, by=None, character_price=AT_A_PRICE)
+    job = speech.submit(order(voice))
+    characters = f"user:{voice.owner_id}:characters:{month()}"
+    assert (used(characters), used(f"user:{voice.owner_id}:jobs:")) == (4, 1)
+    with transaction.atomic():
+        ledger.settle_speech(job.pk, characters=6, milliseconds=900)
+    assert (used(characters), used(f"user:{voice.owner_id}:jobs:")) == (6, 0)
+    assert used(f"account:{voice.account_id}:cost:{timezone.localdate()}") == 6 * 200
+    ledger.release(job.pk, Purpose.SPEECH)
+    assert used(characters) == 6
+    assert books.discrepancies() == []
+
+
+def test_the_database_itself_takes_no_second_end_of_a_hold(voice: VoiceClone) -> None:
+    job = speech.submit(order(voice))
+    ledger.release(job.pk, Purpose.SPEECH)
+    hold = LedgerEntry.objects.get(row=job.pk, kind="hold")
+    closing = LedgerEntry.objects.get(hold=hold)
+    closing.pk = None
+    with pytest.raises(IntegrityError), transaction.atomic():
+        closing.save(force_insert=True)
+
+
+def test_it_holds_nothing_when_what_was_to_be_written_fails(voice: VoiceClone) -> None:
+    claim = ledger.speech(
+        uuid.uuid4(), owner_id=voice.owner_id or 0, voice=voice, characters=5, model=voice.model, token_id=None
+    )
+    with pytest.raises(ZeroDivisionError), ledger.holding(claim):
+        1 / 0  # noqa: B018
+    assert not LedgerEntry.objects.filter(purpose=Purpose.SPEECH).exists()
+    assert books.discrepancies() == []
+
+
+def test_it_says_what_is_used_what_is_left_and_when_it_begins_anew(voice: VoiceClone) -> None:
+    plans.change_allowance(voice.owner, by=None, characters_per_month=10)
+    speech.submit(order(voice))
+    with pytest.raises(LimitReached) as refused:
+        speech.submit(order(voice, "今天天气怎么样"))
+    quota = refused.value.quota
+    assert quota is not None
+    assert (quota.used, quota.left, quota.limit, quota.asked) == (4, 6, 10, 14)
+    assert quota.resets_at is not None
+    assert quota.resets_at > timezone.now()
+    assert timezone.localtime(quota.resets_at).day == 1
+    assert SynthesisJob.objects.count() == 1
+
+
+def test_a_new_month_begins_by_itself(voice: VoiceClone, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans.change_allowance(voice.owner, by=None, characters_per_month=4)
+    old = speech.submit(order(voice))
+    with pytest.raises(LimitReached):
+        speech.submit(order(voice))
+    soon = timezone.now() + timedelta(days=32)
+    monkeypatch.setattr(timezone, "now", lambda: soon)
+    new = speech.submit(order(voice))
+    ledger.settle_speech(old.pk, characters=1)
+    ledger.settle_speech(new.pk, characters=3)
+    assert used(f"user:{voice.owner_id}:characters:{month()}") == 3
+    assert books.discrepancies() == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "code"),
+    [
+        ({"characters_per_day": 3}, "account_characters_exhausted"),
+        ({"spend_per_day": Decimal(0)}, "account_cost_exhausted"),
+    ],
+)
+def test_an_account_is_not_overdrawn(voice: VoiceClone, limit: dict[str, Any], code: str) -> None:
+    plans.change_account(voice.account, by=None, **limit)
+    with pytest.raises(AccountExhausted) as refused:
+        speech.submit(order(voice))
+    assert refused.value.code == code
+    assert refused.value.resets_at is not None
+    assert books.discrepancies() == []
+
+
+def test_who_has_no_storage_left_does_not_speak(voice: VoiceClone) -> None:
+    ledger.add(ledger.audio(uuid.uuid4(), owner_id=voice.owner_id or 0, voice=voice, size=50, token_id=None))
+    plans.change_allowance(voice.owner, by=None, storage_bytes=49)
+    with pytest.raises(NoRoomLeft):
+        speech.submit(order(voice))
+    plans.change_allowance(voice.owner, by=None, storage_bytes=50)
+    speech.submit(order(voice))
+
+
+def test_a_new_voice_goes_where_there_is_room(account: ProviderAccount, eve: User) -> None:
+    account_of("large", voice_cap=12)
+    chosen = [imported(eve, f"voice-{number}").account.name for number in range(22)]
+    assert (chosen.count("large"), chosen.count("small")) == (12, 10)
+    with pytest.raises(AccountExhausted):
+        imported(eve, "one-too-many")
+
+
+def test_a_stranger_has_limits_of_their_own(voice: VoiceClone, order_for: Callable[[User], object]) -> None:
+    plans.change_allowance(voice.owner, by=None, characters_per_month=0)
+    mallory = User.objects.create_user("mallory@example.com")
+    assert order_for(mallory)
+
+
+@pytest.fixture
+def order_for(account: ProviderAccount) -> Callable[[User], object]:
+    def place(owner: User) -> SynthesisJob:
+        made = imported(owner, f"of-{owner.pk}")
+        VoiceClone.objects.filter(pk=made.pk).update(state=VoiceClone.State.SUCCESS, due_at=None)
+        made.refresh_from_db()
+        return speech.submit(order(made))
+
+    return place

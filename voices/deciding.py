@@ -1,0 +1,55 @@
+"""What only an operator can know: whether a provider that neither lists nor takes a mark has made a voice whose answer was lost."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from voices import failures
+from voices.durable import move, wake
+from voices.errors import InvalidInput, WrongState
+from voices.models import VoiceClone, VoiceEvent
+from voices.outcomes import ADVANCE
+from voices.reconciling import take
+
+State = VoiceClone.State
+
+
+def it_was_made(voice: VoiceClone, *, remote_id: str, by: str) -> None:
+    """The operator has found it at the provider, under this id. Raises InvalidInput, WrongState."""
+    _undecided(voice)
+    remote_id = remote_id.strip()
+    if not remote_id or len(remote_id) > 200 or not remote_id.isascii() or not remote_id.isprintable():
+        raise InvalidInput(fields={"remote_id": [_("Please give the voice's id exactly as the provider shows it.")]})
+    with transaction.atomic():
+        take(voice, remote_id=remote_id, event="operator_found_it", by=by)
+
+
+def nothing_happened(voice: VoiceClone, *, by: str) -> None:
+    """The operator has looked, and the provider has made nothing: the recording is handed over anew, as another intent."""
+    _undecided(voice)
+    now = timezone.now()
+    moved = move(
+        voice,
+        states={State.UNKNOWN},
+        event=VoiceEvent(row=voice, kind="operator_found_nothing", detail={"by": by}),
+        state=State.INIT,
+        intent="",
+        intent_at=None,
+        looks=0,
+        attempts=0,
+        due_at=now,
+        deadline=now + timedelta(seconds=voice.traits.training_deadline_seconds),
+        **failures.CLEARED,
+    )
+    if not moved:
+        raise WrongState(_("This voice has changed meanwhile. Please look at it again before going on."))
+    wake(ADVANCE, voice.pk)
+
+
+def _undecided(voice: VoiceClone) -> None:
+    if voice.state != State.UNKNOWN or voice.due_at is not None:
+        raise WrongState(_("Nothing has to be decided about this voice: it is cleared up by itself."))

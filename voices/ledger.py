@@ -1,0 +1,295 @@
+"""The one ledger: what a row takes is held before anything is sent, then settled or released exactly once.
+
+    with holding(speech(job)):                hold and insert the row in one short transaction, or raise what is used up
+        job.save()
+    settle_speech(job.pk, characters=15)      what was really used, in the transaction that ends the row
+    release(job.pk, Purpose.SPEECH)           nothing was used
+
+    claims      place, training, recording (of a voice), speech, audio (of a job)
+    take        `holding` (as far as the caps allow) · `add` (what exists is counted, whatever the caps say)
+    close       `settle`, `settle_speech`, `release`: each closes what is open for the row, and does nothing when it is closed
+    look        `standing` in quota.py · `books.py` proves that meters and ledger agree
+
+An entry is a difference, so the meters are the sums of the entries, and `books.discrepancies` is empty. A hold costs three
+statements with the row's own insert: the conditional update of all meters, the entry, the row (tests/voices/test_ledger.py).
+Closing belongs into the transaction that moves the row to its end: then a crash leaves both open, and the sweep closes both.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+from django.db import IntegrityError, transaction
+
+from voices import meters, plans, pricing, refused_quota
+from voices.errors import Busy, Exhausted
+from voices.meters import Amounts, Gauge
+from voices.models import LedgerEntry, Measure, Meter, ProviderAccount, VoiceClone
+from voices.quota_models import today
+
+Kind, Purpose = LedgerEntry.Kind, LedgerEntry.Purpose
+
+TRIES = 4
+"""A refused hold is looked at again after its rollback; where the room came back in between, it is tried once more."""
+NOTHING: Final = Amounts()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one row wants to take, for whom, at which account. `price` as `LedgerEntry.price`.
+
+    `beside`: the person's measures that must not be over their limit, though nothing of them is taken yet.
+    """
+
+    purpose: LedgerEntry.Purpose
+    row: uuid.UUID
+    owner_id: int
+    account: ProviderAccount
+    voice: uuid.UUID
+    amounts: Amounts
+    token_id: int | None = None
+    price: int = 0
+    beside: tuple[Measure, ...] = ()
+    day: date = field(default_factory=today)
+
+    @property
+    def moves(self) -> dict[Gauge, int]:
+        return meters.moved_by(
+            self.amounts, user_id=self.owner_id, account_id=self.account.pk, day=self.day, beside=self.beside
+        )
+
+    def entry(self) -> LedgerEntry:
+        return LedgerEntry(
+            kind=Kind.HOLD,
+            day=self.day,
+            purpose=self.purpose,
+            row=self.row,
+            owner_id=self.owner_id,
+            account=self.account,
+            provider=self.account.provider,
+            voice=self.voice,
+            token_id=self.token_id,
+            price=self.price,
+            **_columns(self.amounts),
+        )
+
+
+# --- claims ------------------------------------------------------------------------------------------------------------
+
+
+def place(voice: VoiceClone, account: ProviderAccount) -> Claim:
+    """A voice of its owner's, and a place at the account."""
+    return _of_voice(Purpose.PLACE, voice, account, Amounts(voices=1, slots=1))
+
+
+def training(voice: VoiceClone, account: ProviderAccount) -> Claim:
+    price = pricing.of_training(account)
+    return _of_voice(Purpose.TRAINING, voice, account, Amounts(trainings=1, cost=price), price=price)
+
+
+def recording(voice: VoiceClone, account: ProviderAccount, *, size: int) -> Claim:
+    """`size` in bytes, of the recording as it came."""
+    return _of_voice(Purpose.RECORDING, voice, account, Amounts(storage=size))
+
+
+def speech(
+    row: uuid.UUID, *, owner_id: int, voice: VoiceClone, characters: int, model: str, token_id: int | None
+) -> Claim:
+    """A text that counts `characters`, by the provider's way of counting. `voice` comes with its account."""
+    price = pricing.of_characters(voice.account, model)
+    amounts = Amounts(characters=characters, jobs=1, cost=pricing.cost_of(characters, price))
+    return Claim(
+        Purpose.SPEECH,
+        row,
+        owner_id=owner_id,
+        account=voice.account,
+        voice=voice.pk,
+        amounts=amounts,
+        token_id=token_id,
+        price=price,
+        beside=(Measure.STORAGE,),
+    )
+
+
+def audio(row: uuid.UUID, *, owner_id: int, voice: VoiceClone, size: int, token_id: int | None) -> Claim:
+    """`size` in bytes, of what was spoken and kept."""
+    amounts = Amounts(storage=size)
+    return Claim(Purpose.AUDIO, row, owner_id, voice.account, voice.pk, amounts=amounts, token_id=token_id)
+
+
+def _of_voice(
+    purpose: LedgerEntry.Purpose, voice: VoiceClone, account: ProviderAccount, amounts: Amounts, *, price: int = 0
+) -> Claim:
+    assert voice.owner_id is not None, "a stock voice takes nothing"
+    return Claim(
+        purpose,
+        voice.pk,
+        owner_id=voice.owner_id,
+        account=account,
+        voice=voice.pk,
+        amounts=amounts,
+        token_id=voice.token_id,
+        price=price,
+    )
+
+
+# --- taking ------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def holding(*claims: Claim) -> Iterator[None]:
+    """Hold all of these, and what the block writes, in one transaction: both are there afterwards, or neither.
+
+    Raises LimitReached for the person's own limits, AccountExhausted for the account's; Busy when others keep taking what
+    has just become free.
+    """
+    for _try in range(TRIES):
+        with transaction.atomic():
+            if _taken(claims):
+                _write([claim.entry() for claim in claims])
+                yield
+                return
+            transaction.set_rollback(True)
+        _open_meters_or_refuse(claims)
+    raise Busy(retry_after=1.0)
+
+
+def add(*claims: Claim) -> None:
+    """Count what is there already, whatever the caps say."""
+    with transaction.atomic():
+        for claim in claims:
+            _shift(claim.moves, account_id=claim.account.pk, slots=claim.amounts.slots)
+        _write([claim.entry() for claim in claims])
+
+
+# --- closing -----------------------------------------------------------------------------------------------------------
+
+
+def settle(row: uuid.UUID, purpose: LedgerEntry.Purpose, *, keeping: Amounts | None = None) -> None:
+    """What was held is used. `keeping`: only this much of it is; the rest is given back."""
+    for hold in _open(row, purpose):
+        _close(hold, Kind.SETTLE, keeping or _amounts(hold))
+
+
+def settle_speech(row: uuid.UUID, *, characters: int, milliseconds: int = 0) -> None:
+    """The job has ended, and `characters` were spoken, more or fewer than were held; at the price of the hold."""
+    for hold in _open(row, Purpose.SPEECH):
+        used = Amounts(characters=characters, cost=pricing.cost_of(characters, hold.price))
+        _close(hold, Kind.SETTLE, used, milliseconds=milliseconds)
+
+
+def release(row: uuid.UUID, purpose: LedgerEntry.Purpose) -> None:
+    """Nothing of it was used, or it is given back."""
+    for hold in _open(row, purpose):
+        _close(hold, Kind.RELEASE, NOTHING)
+
+
+def _open(row: uuid.UUID, purpose: LedgerEntry.Purpose) -> list[LedgerEntry]:
+    return list(LedgerEntry.objects.filter(row=row, purpose=purpose, kind=Kind.HOLD, closing__isnull=True))
+
+
+def _close(hold: LedgerEntry, kind: LedgerEntry.Kind, final: Amounts, *, milliseconds: int = 0) -> None:
+    """The second of two that close the same hold finds that the database takes no second line for it."""
+    held = _amounts(hold)
+    back = Amounts(**{name: getattr(final, name) - getattr(held, name) for name in AMOUNTS})
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                LedgerEntry.objects.create(
+                    kind=kind,
+                    hold=hold,
+                    day=hold.day,
+                    purpose=hold.purpose,
+                    row=hold.row,
+                    owner_id=hold.owner_id,
+                    account_id=hold.account_id,
+                    provider=hold.provider,
+                    voice=hold.voice,
+                    token_id=hold.token_id,
+                    price=hold.price,
+                    milliseconds=milliseconds,
+                    **_columns(back),
+                )
+        except IntegrityError:
+            if LedgerEntry.objects.filter(hold=hold).exists():
+                return
+            raise
+        moves = meters.moved_by(back, user_id=hold.owner_id, account_id=hold.account_id, day=hold.day)
+        _shift(moves, account_id=hold.account_id, slots=back.slots)
+
+
+# --- the parts ---------------------------------------------------------------------------------------------------------
+
+AMOUNTS: Final = tuple(Amounts.__dataclass_fields__)
+
+
+def _amounts(entry: LedgerEntry) -> Amounts:
+    return Amounts(**{name: getattr(entry, name) for name in AMOUNTS})
+
+
+def _columns(amounts: Amounts) -> dict[str, int]:
+    return {name: getattr(amounts, name) for name in AMOUNTS}
+
+
+def _summed(claims: tuple[Claim, ...]) -> dict[Gauge, int]:
+    total: dict[Gauge, int] = {}
+    for claim in claims:
+        for gauge, amount in claim.moves.items():
+            total[gauge] = total.get(gauge, 0) + amount
+    return total
+
+
+def _taken(claims: tuple[Claim, ...]) -> bool:
+    return meters.take(_summed(claims)) and all(
+        meters.take_slots(claim.account.pk, claim.amounts.slots) for claim in claims if claim.amounts.slots
+    )
+
+
+def _write(entries: list[LedgerEntry]) -> None:
+    if len(entries) == 1:
+        entries[0].save(force_insert=True)
+    else:
+        LedgerEntry.objects.bulk_create(entries)
+
+
+def _shift(moves: dict[Gauge, int], *, account_id: int, slots: int) -> None:
+    with transaction.atomic():
+        moved = meters.shift(moves)
+        if not moved:
+            transaction.set_rollback(True)
+    if not moved:
+        plans.open_meters(list(moves))
+        meters.shift(moves)
+    if slots:
+        meters.shift_slots(account_id, slots)
+
+
+def _open_meters_or_refuse(claims: tuple[Claim, ...]) -> None:
+    """Returns where another try can help. Raises the refusal for the first limit that has no room."""
+    wanted = _summed(claims)
+    if plans.open_meters(list(wanted)):
+        return
+    rows = {meter.key: meter for meter in Meter.objects.filter(key__in=[gauge.key for gauge in wanted])}
+    for gauge, asked in wanted.items():
+        meter = rows[gauge.key]
+        if meter.cap is not None and meter.used + asked > meter.cap:
+            raise _refusal(gauge, meter, asked=asked)
+    for claim in claims:
+        if claim.amounts.slots and not _has_room(claim):
+            raise refused_quota.of_account(Gauge(Measure.SLOTS, account_id=claim.account.pk))
+
+
+def _refusal(gauge: Gauge, meter: Meter, *, asked: int) -> Exhausted:
+    if gauge.user_id is None:
+        return refused_quota.of_account(gauge)
+    return refused_quota.of_person(gauge, used=meter.used, limit=meter.cap or 0, asked=asked)
+
+
+def _has_room(claim: Claim) -> bool:
+    held = ProviderAccount.objects.filter(pk=claim.account.pk).values_list("voices_held", "voice_cap").first()
+    return held is not None and held[0] + claim.amounts.slots <= held[1]

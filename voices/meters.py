@@ -1,0 +1,144 @@
+"""Meters: how much of one measure one person or account has used in one period, moved by one conditional statement.
+
+A period is part of a meter's key, so that a new day or month begins by itself, at the site's midnight, and no job has to reset
+anything. Which meters an amount moves is said here alone:
+
+    person    voices, jobs, storage: given back      trainings, characters: a month
+    account   voice places: given back (`ProviderAccount.voices_held`)      trainings, characters, cost: a day
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final
+
+from django.db import connection
+from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Value, When
+from django.utils import timezone
+
+from voices.models import Measure, Meter, ProviderAccount
+
+OF_USER: Final[Sequence[Measure]] = (
+    Measure.CHARACTERS,
+    Measure.TRAININGS,
+    Measure.JOBS,
+    Measure.VOICES,
+    Measure.STORAGE,
+)
+OF_ACCOUNT: Final[Sequence[Measure]] = (Measure.TRAININGS, Measure.CHARACTERS, Measure.COST)
+MONTHLY: Final[Sequence[Measure]] = (Measure.CHARACTERS, Measure.TRAININGS)
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """Of each measure; negative where something is given back. `cost` is in millionths of a yuan, `storage` in bytes."""
+
+    voices: int = 0
+    slots: int = 0
+    trainings: int = 0
+    characters: int = 0
+    jobs: int = 0
+    storage: int = 0
+    cost: int = 0
+
+    def of(self, measure: Measure) -> int:
+        amount: int = getattr(self, measure.value)
+        return amount
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """Which meter: a person's (`user_id`) or an account's (`account_id`), of a measure and a period."""
+
+    measure: Measure
+    period: str = ""
+    user_id: int | None = None
+    account_id: int | None = None
+
+    @property
+    def key(self) -> str:
+        whose = f"user:{self.user_id}" if self.user_id is not None else f"account:{self.account_id}"
+        return f"{whose}:{self.measure}:{self.period}"
+
+    @property
+    def resets_at(self) -> datetime | None:
+        """When its period is over; None for what is given back."""
+        return end_of(self.period)
+
+
+def month_of(day: date) -> str:
+    return f"{day:%Y-%m}"
+
+
+def period_of(measure: Measure, day: date, *, account: bool) -> str:
+    if account:
+        return day.isoformat()
+    return month_of(day) if measure in MONTHLY else ""
+
+
+def end_of(period: str) -> datetime | None:
+    if not period:
+        return None
+    if len(period) > len("2026-11"):
+        after = date.fromisoformat(period) + timedelta(days=1)
+    else:
+        after = (date.fromisoformat(f"{period}-01") + timedelta(days=31)).replace(day=1)
+    return timezone.make_aware(datetime.combine(after, time.min))
+
+
+def moved_by(
+    amounts: Amounts, *, user_id: int, account_id: int, day: date, beside: Collection[Measure] = ()
+) -> dict[Gauge, int]:
+    """The meters that these amounts move, and by how much. `beside`: a person's measures to be looked at though nothing is
+    taken, for whoever is above a limit may take nothing else."""
+    moves = {
+        Gauge(measure, period_of(measure, day, account=False), user_id=user_id): amounts.of(measure)
+        for measure in OF_USER
+        if amounts.of(measure) or measure in beside
+    }
+    return moves | {
+        Gauge(measure, period_of(measure, day, account=True), account_id=account_id): amounts.of(measure)
+        for measure in OF_ACCOUNT
+        if amounts.of(measure)
+    }
+
+
+def take(moves: Mapping[Gauge, int]) -> bool:
+    """Move all of these meters if every one stays within its cap: one statement, inside the caller's transaction.
+
+    False: some did not move, for want of room or because they do not exist yet. The caller rolls back.
+    """
+    amount = _amount(moves)
+    within = Q(cap__isnull=True) | Q(cap__gte=F("used") + amount)
+    return _in_order(moves).filter(within).update(used=F("used") + amount) == len(moves)
+
+
+def shift(moves: Mapping[Gauge, int]) -> bool:
+    """Move meters whatever their caps say: what has happened is counted. False: some do not exist yet, roll back."""
+    moves = {gauge: amount for gauge, amount in moves.items() if amount}
+    return not moves or _in_order(moves).update(used=F("used") + _amount(moves)) == len(moves)
+
+
+def take_slots(account_id: int, slots: int) -> bool:
+    room = ProviderAccount.objects.filter(pk=account_id, voice_cap__gte=F("voices_held") + slots)
+    return bool(room.update(voices_held=F("voices_held") + slots))
+
+
+def shift_slots(account_id: int, slots: int) -> None:
+    ProviderAccount.objects.filter(pk=account_id).update(voices_held=F("voices_held") + slots)
+
+
+def _amount(moves: Mapping[Gauge, int]) -> Case:
+    return Case(
+        *(When(key=gauge.key, then=Value(amount)) for gauge, amount in moves.items()), output_field=BigIntegerField()
+    )
+
+
+def _in_order(moves: Mapping[Gauge, int]) -> QuerySet[Meter]:
+    """Two that move the same meters lock them in one order, or each would wait for the other for ever."""
+    rows = Meter.objects.filter(key__in=sorted(gauge.key for gauge in moves))
+    if not connection.features.has_select_for_update:
+        return rows
+    return Meter.objects.filter(key__in=rows.order_by("key").select_for_update().values("key"))

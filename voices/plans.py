@@ -1,0 +1,178 @@
+"""Who may use how much: plans, what single people may beyond or below theirs, and the caps of accounts.
+
+A limit is changed here and nowhere else. Every change is kept in `LimitChange`, and written to the meters of the running
+period, which carry their cap themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from voices import pricing
+from voices.errors import InvalidInput
+from voices.meters import OF_USER, Gauge, month_of
+from voices.models import Allowance, LimitChange, Measure, Meter, Owner, Plan, ProviderAccount
+from voices.quota_models import UserLimits, today
+
+DEFAULT: dict[str, Any] = {
+    "name": "Standard",
+    "voices": 200,
+    "trainings_per_month": 500,
+    "characters_per_month": 2_000_000,
+    "jobs_in_flight": 1000,
+    "storage_bytes": 10 * 1024**3,
+}
+"""As the first migration makes it; from then on it is the operator's."""
+USER_LIMITS = tuple(UserLimits.COLUMNS.values())
+ACCOUNT_LIMITS = ("voice_cap", "trainings_per_day", "characters_per_day", "spend_per_day")
+ACCOUNT_PRICES = ("character_price", "training_price")
+
+
+def default_plan() -> Plan:
+    return Plan.objects.get_or_create(is_default=True, defaults=DEFAULT)[0]
+
+
+def caps_of(user: Owner) -> dict[Measure, int | None]:
+    """What this person may use; None is no limit."""
+    allowance = Allowance.objects.filter(user=user).select_related("plan").first()
+    plan = (allowance.plan if allowance else None) or default_plan()
+    return _caps(plan, allowance)
+
+
+def caps_of_account(account: ProviderAccount) -> dict[Measure, int | None]:
+    """Of a day, cost in millionths of a yuan; None is no limit. Voice places are no meter, but a column of the account."""
+    spend = account.spend_per_day
+    return {
+        Measure.TRAININGS: account.trainings_per_day,
+        Measure.CHARACTERS: account.characters_per_day,
+        Measure.COST: None if spend is None else int(spend * pricing.MICRO),
+    }
+
+
+def open_meters(gauges: Collection[Gauge]) -> bool:
+    """Make the meters of these that do not exist yet; whether there were any.
+
+    Whoever changes a limit locks the same rows, so that no meter begins with a cap that is just being replaced.
+    """
+    with transaction.atomic():
+        there = set(Meter.objects.filter(key__in=[each.key for each in gauges]).values_list("key", flat=True))
+        missing = sorted((each for each in gauges if each.key not in there), key=lambda each: each.key)
+        people = sorted({each.user_id for each in missing if each.user_id is not None})
+        caps: dict[tuple[int | None, int | None], dict[Measure, int | None]]
+        caps = {(user, None): _caps(*_locked(user)) for user in people}
+        locked = ProviderAccount.objects.select_for_update(no_key=True).order_by("pk")
+        for account in locked.filter(pk__in=[each.account_id for each in missing]):
+            caps[None, account.pk] = caps_of_account(account)
+        fresh = [
+            Meter(
+                key=each.key,
+                user_id=each.user_id,
+                account_id=each.account_id,
+                measure=each.measure,
+                period=each.period,
+                cap=caps[each.user_id, each.account_id][each.measure],
+            )
+            for each in missing
+        ]
+        Meter.objects.bulk_create(fresh, ignore_conflicts=True)
+    return bool(fresh)
+
+
+# --- changing ----------------------------------------------------------------------------------------------------------
+
+
+def change_plan(plan: Plan, *, by: Owner | None, **changed: Any) -> Plan:
+    """Store a plan, new or not, with these limits (`USER_LIMITS`), `name` and `is_default`.
+
+    Raises InvalidInput when nobody's default would be left.
+    """
+    with transaction.atomic():
+        row = plan if plan.pk is None else Plan.objects.select_for_update(no_key=True).get(pk=plan.pk)
+        wants_default = changed.get("is_default", row.is_default)
+        if row.is_default and not wants_default:
+            raise InvalidInput(
+                fields={"is_default": [_("Somebody must stay on a plan: make another one the default.")]}
+            )
+        if wants_default and not row.is_default:
+            Plan.objects.filter(is_default=True).update(is_default=False)
+        _store(row, changed, by=by, subject=f"plan {changed.get('name', row.name)}")
+        _write_caps(Allowance.objects.filter(Q(plan=row) | Q(plan__isnull=True) if row.is_default else Q(plan=row)))
+    return row
+
+
+def change_allowance(user: Owner, *, by: Owner | None, **changed: Any) -> Allowance:
+    """Give one person another `plan`, or limits of their own (`USER_LIMITS`); None is as in the plan."""
+    with transaction.atomic():
+        _plan, row = _locked(user.pk)
+        _store(row, changed, by=by, subject=str(user.email), user=user)
+        _write_caps(Allowance.objects.filter(pk=row.pk))
+    return row
+
+
+def change_account(account: ProviderAccount, *, by: Owner | None, **changed: Any) -> ProviderAccount:
+    """Change caps and prices of an account (`ACCOUNT_LIMITS`, `ACCOUNT_PRICES`); None is no limit, or the price of the settings."""
+    with transaction.atomic():
+        row = ProviderAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
+        _store(row, changed, by=by, subject=str(row))
+        for measure, cap in caps_of_account(row).items():
+            Meter.objects.filter(account=row, measure=measure, period=today().isoformat()).update(cap=cap)
+    return row
+
+
+# --- the parts -----------------------------------------------------------------------------------------------------------
+
+
+def _caps(plan: Plan, allowance: Allowance | None) -> dict[Measure, int | None]:
+    caps: dict[Measure, int | None] = {}
+    for measure in OF_USER:
+        column = UserLimits.COLUMNS[measure]
+        own = getattr(allowance, column) if allowance else None
+        caps[measure] = getattr(plan, column) if own is None else own
+    return caps
+
+
+def _locked(user_id: int) -> tuple[Plan, Allowance]:
+    """A person's plan and allowance, which is made now if there is none, so that there is a row to lock."""
+    Allowance.objects.bulk_create([Allowance(user_id=user_id)], ignore_conflicts=True)
+    allowance = Allowance.objects.select_for_update(no_key=True).get(user_id=user_id)
+    plan = allowance.plan_id or default_plan().pk
+    return Plan.objects.select_for_update(no_key=True).get(pk=plan), allowance
+
+
+def _write_caps(allowances: models.QuerySet[Allowance]) -> None:
+    """Bring the running meters of these people in line, in the order in which everybody locks them."""
+    default = default_plan()
+    found = {each.user_id: each for each in allowances.select_related("plan")}
+    running = Meter.objects.filter(user_id__in=list(found), period__in=("", month_of(today())))
+    meters = list(running.order_by("key").select_for_update(no_key=True))
+    for meter in meters:
+        allowance = found[meter.user_id or 0]
+        meter.cap = _caps(allowance.plan or default, allowance)[Measure(meter.measure)]
+    Meter.objects.bulk_update(meters, ["cap"], batch_size=500)
+
+
+def _store(
+    row: models.Model, changed: Mapping[str, Any], *, by: Owner | None, subject: str, user: Owner | None = None
+) -> None:
+    lines = []
+    for name, value in changed.items():
+        before = getattr(row, name)
+        if before != value:
+            lines.append(
+                LimitChange(
+                    by=by, subject=subject[:200], user=user, limit=name, before=_word(before), after=_word(value)
+                )
+            )
+        setattr(row, name, value)
+    row.save()
+    LimitChange.objects.bulk_create(lines)
+
+
+def _word(value: Any) -> str:
+    return "" if value is None else f"{value:f}" if isinstance(value, Decimal) else str(value)

@@ -1,0 +1,58 @@
+"""Where a person or an account stands: what is used, what is left, when it begins anew. Read from the meters alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from voices import plans
+from voices.meters import OF_ACCOUNT, OF_USER, Gauge, period_of
+from voices.models import Measure, Meter, Owner, ProviderAccount
+from voices.quota_models import today
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`used` includes what is held for work under way. `limit` None: no limit. `resets_at` None: only given back."""
+
+    measure: Measure
+    used: int
+    limit: int | None
+    resets_at: datetime | None
+
+    @property
+    def left(self) -> int | None:
+        return None if self.limit is None else max(self.limit - self.used, 0)
+
+    @property
+    def percent(self) -> int:
+        """Of the limit, 0 to 100; 0 without one."""
+        if self.limit is None:
+            return 0
+        return 100 if self.used >= self.limit else int(100 * self.used / self.limit)
+
+    @property
+    def is_low(self) -> bool:
+        return self.percent >= LOW_FROM
+
+
+LOW_FROM = 80
+"""Percent."""
+
+
+def of_person(user: Owner) -> list[Reading]:
+    gauges = [Gauge(each, period_of(each, today(), account=False), user_id=user.pk) for each in OF_USER]
+    return _read(gauges, plans.caps_of(user))
+
+
+def of_account(account: ProviderAccount) -> list[Reading]:
+    """Of today; its voice places first."""
+    gauges = [Gauge(each, period_of(each, today(), account=True), account_id=account.pk) for each in OF_ACCOUNT]
+    slots = Reading(Measure.SLOTS, account.voices_held, account.voice_cap, None)
+    return [slots, *_read(gauges, plans.caps_of_account(account))]
+
+
+def _read(gauges: Sequence[Gauge], caps: Mapping[Measure, int | None]) -> list[Reading]:
+    used = dict(Meter.objects.filter(key__in=[each.key for each in gauges]).values_list("key", "used"))
+    return [Reading(each.measure, used.get(each.key, 0), caps[each.measure], each.resets_at) for each in gauges]
