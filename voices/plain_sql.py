@@ -49,7 +49,6 @@ class Lookup(Generic[M]):
         return sql, places, compiler
 
     def _instances(self, compiler: Any, fetched: Sequence[Sequence[Any]]) -> Iterator[M]:
-        connection = connections[ALIAS]
         described = compiler.klass_info
         columns = described["select_fields"]
         names = [column[0].target.attname for column in compiler.select[columns[0] : columns[-1] + 1]]
