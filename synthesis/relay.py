@@ -94,6 +94,10 @@ class Relay:
         if account.circuit != ProviderAccount.Circuit.CLOSED or account.circuit_failures:
             self.later(partial(circuit.answered, account))
 
+    @property
+    def is_settling(self) -> bool:
+        return bool(self._settlements)
+
     def later(self, books: Callable[[], None]) -> None:
         """Close somebody's books in a thread, behind whatever they are waiting for."""
         task = asyncio.get_running_loop().create_task(self._settle(books))

@@ -13,6 +13,7 @@ from tests.cast import (
     nobody_api,
     visitor,
 )
+from tests.front import portal
 from tests.portal import _listener, aliyun_account, iflytek_account, public_address, qiniu_account
 from tests.providers.drivers import driver, make_driver
 from tests.receiver import receiver
@@ -42,6 +43,7 @@ __all__ = [
     "make_driver",
     "nobody_api",
     "order_voice",
+    "portal",
     "public_address",
     "qiniu_account",
     "ready_voice",

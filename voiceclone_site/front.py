@@ -12,10 +12,12 @@ from voiceclone_site.speech.native import NATIVE
 
 
 class Front:
-    """`prepare_thread` is called in each thread before it does anything."""
+    """`threads` for Django, `speech_threads` for the relay's database; `prepare_thread` is called in each before anything else."""
 
-    def __init__(self, *, threads: int, prepare_thread: Callable[[], None] | None = None) -> None:
-        self.relay = Relay(refuse=services.refuse, prepare_thread=prepare_thread)
+    def __init__(
+        self, *, threads: int, speech_threads: int = 2, prepare_thread: Callable[[], None] | None = None
+    ) -> None:
+        self.relay = Relay(refuse=services.refuse, threads=speech_threads, prepare_thread=prepare_thread)
         self._django = DjangoInThreads(threads=threads, hand_over=self._hand_over, prepare=prepare_thread)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
