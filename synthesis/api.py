@@ -9,7 +9,7 @@ from functools import partial
 from http import HTTPStatus
 
 from django.db.models.functions import Left
-from django.http import Http404, StreamingHttpResponse
+from django.http import Http404
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -22,6 +22,7 @@ from rest_framework.views import APIView
 
 from synthesis import audio, services
 from synthesis.errors import NoAudio
+from synthesis.handover import spoken_by_the_relay
 from synthesis.models import SynthesisJob
 from synthesis.serializers import (
     JobFilterSerializer,
@@ -32,7 +33,6 @@ from synthesis.serializers import (
     UsageSerializer,
 )
 from synthesis.services import SpeechOrder
-from synthesis.streaming import SpeechStream
 from voices import usage
 from voices.api import WhateverIsAccepted
 from voices.callers import token_of
@@ -82,15 +82,6 @@ def checked_order(request: Request) -> SpeechOrder:
             parameters=wanted.get("parameters"),
             token_id=token_of(request),
         )
-
-
-def streamed(stream: SpeechStream) -> StreamingHttpResponse:
-    """Chunk by chunk as it is spoken; the server closes the stream when the client leaves or all has been sent."""
-    return StreamingHttpResponse(
-        stream,
-        content_type=audio.content_type(stream.job.audio_format),
-        headers={"X-Job-Id": str(stream.job.pk), "X-Accel-Buffering": "no", "Cache-Control": "no-store"},
-    )
 
 
 def answered(request: Request, job: SynthesisJob, *, status: int) -> Response:
@@ -143,8 +134,11 @@ class SpeechView(APIView):
         ],
     )
     def post(self, request: Request) -> HttpResponseBase:
+        """Only with an Idempotency-Key does a request come this far; without one the relay answers it before Django does."""
+
         def act(pk: uuid.UUID) -> HttpResponseBase:
-            return streamed(services.speak(checked_order(request), pk=pk))
+            begun = services.begin(checked_order(request), pk=pk)
+            return spoken_by_the_relay(begun.job, wait=begun.wait)
 
         return once(request, act, made=partial(spoken_before, request))
 

@@ -1,7 +1,7 @@
 """What a provider spoke, as a file: its type and ending, its length, and a WAV header that tells the truth.
 
 All of it is arithmetic on containers: finishing runs behind the last byte of a stream in the web process, which decodes
-nothing and imports neither PyAV nor numpy. Loudness and peaks are therefore known for PCM and WAV only.
+nothing and imports neither PyAV nor numpy. Peaks are therefore known for PCM and WAV only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import sys
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import mul
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,13 +33,11 @@ _READ = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class AudioFacts:
-    """`seconds` of sound by counting frames, whatever a header claims. `loudness_dbfs` is the RMS of the whole, -120 for
-    digital silence, and None for formats that would have to be decoded."""
+    """`seconds` of sound by counting frames, whatever a header claims."""
 
     seconds: float
     sample_rate: int
     bytes: int
-    loudness_dbfs: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,6 @@ def finish(path: Path, audio_format: str, *, sample_rate: int) -> AudioFacts:
                 seconds=round(layout.data_bytes / layout.frame_bytes / layout.sample_rate, 3),
                 sample_rate=layout.sample_rate,
                 bytes=path.stat().st_size,
-                loudness_dbfs=_loudness(path, layout) if layout.is_pcm16 else None,
             )
         case "pcm":
             layout = _pcm_layout(path, sample_rate=sample_rate)
@@ -85,7 +81,6 @@ def finish(path: Path, audio_format: str, *, sample_rate: int) -> AudioFacts:
                 seconds=round(layout.data_bytes / layout.frame_bytes / sample_rate, 3),
                 sample_rate=sample_rate,
                 bytes=path.stat().st_size,
-                loudness_dbfs=_loudness(path, layout),
             )
         case "mp3":
             spoken = mpeg.duration(path.read_bytes())
@@ -239,17 +234,6 @@ def _pcm_layout(path: Path, *, sample_rate: int) -> WavLayout:
         data_offset=0,
         data_bytes=path.stat().st_size // 2 * 2,
     )
-
-
-def _loudness(path: Path, layout: WavLayout) -> float:
-    total, count = 0, 0
-    with path.open("rb") as file:
-        file.seek(layout.data_offset)
-        for piece in _pcm16(file, layout.data_bytes, samples_at_once=_READ):
-            total += sum(map(mul, piece, piece))
-            count += len(piece)
-    power = total / max(1, count) / 32768**2
-    return round(10 * math.log10(max(power, 1e-12)), 1)
 
 
 def _pcm16(file: BinaryIO, data_bytes: int, *, samples_at_once: int) -> Iterator[array[int]]:

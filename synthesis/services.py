@@ -23,8 +23,8 @@ from django.utils.translation import gettext_lazy as _
 from synthesis import streaming
 from synthesis.errors import AudioNotReady, Cancelled, Interrupted, NoAudio
 from synthesis.models import JobEvent, JobQuerySet, SynthesisJob
-from synthesis.streaming import LEASE, SpeechStream
-from voices import circuit, failures, fairness, leave, ledger, logbook, options, pricing
+from synthesis.streaming import INTENT, LEASE, SpeechStream
+from voices import circuit, failures, fairness, leave, ledger, logbook, options, plain_sql, pricing
 from voices import services as voices
 from voices.durable import back_off, claim, move, room_in_queue, wake, write_back
 from voices.errors import (
@@ -175,6 +175,30 @@ def check(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A job whose intent to speak is committed, and in how many seconds it may leave: its slot in the account's rate."""
+
+    job: SynthesisJob
+    wait: float
+
+
+def begin(order: SpeechOrder, *, pk: uuid.UUID | None = None) -> Begun:
+    """Take what speaking uses up, and write the row and the intent to speak: one transaction, and no waiting in it.
+
+    Raises as `record` does, and Busy also when the account rests.
+    """
+    with transaction.atomic():
+        wait = leave.reserve(order.voice.account, "synthesis")
+        return Begun(record(order, mode=Mode.STREAM, pk=pk), wait)
+
+
+def refuse(job: SynthesisJob, error: ProviderError | PortalError) -> None:
+    """Nothing was heard of a stream, and this is why: close its books."""
+    leave.learn(job.voice.account, "synthesis", error)
+    _end(job, error)
+
+
 def hold(order: SpeechOrder) -> None:
     """Take what speaking uses up before it is used: a slot in the account's rate. Raises Busy, also when the account rests."""
     leave.ask(order.voice.account, "synthesis")
@@ -195,6 +219,8 @@ def record(order: SpeechOrder, *, mode: SynthesisJob.Mode, pk: uuid.UUID | None 
             "lease_token": uuid.uuid4(),
             "lease_until": now + LEASE,
             "started_at": now,
+            "intent": INTENT,
+            "intent_at": now,
         }
     job = SynthesisJob(
         pk=pk or uuid.uuid4(),
@@ -220,7 +246,7 @@ def record(order: SpeechOrder, *, mode: SynthesisJob.Mode, pk: uuid.UUID | None 
         token_id=order.token_id,
     )
     with ledger.holding(claim):
-        job.save(force_insert=True)
+        plain_sql.insert(job)
     logbook.note(job=job.pk, voice=job.voice_id, provider=job.provider)
     return job
 

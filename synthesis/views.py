@@ -6,7 +6,7 @@ import uuid
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from synthesis import audio, progress, services
 from synthesis.forms import MannerForm, engine_of
+from synthesis.handover import spoken_by_the_relay
 from synthesis.models import SynthesisJob
 from synthesis.services import SpeechOrder
 from voices.errors import InvalidInput
@@ -72,16 +73,11 @@ def speech_count(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def speech_stream(request: HttpRequest) -> HttpResponseBase:
-    """The voice, chunk by chunk as the provider speaks. What is refused before the first sound is answered with JSON."""
+def speech_stream(request: HttpRequest) -> HttpResponse:
+    """Begin a job that the relay speaks as the answer. What is refused is told in JSON."""
     voice = _voice(request, request.POST)
-    order = _order(request, voice, MannerForm(engine_of(voice), request.POST))
-    stream = services.speak(order)
-    response = StreamingHttpResponse(stream, content_type=audio.content_type(order.audio_format))
-    response["X-Job-Id"] = str(stream.job.pk)
-    response["X-Accel-Buffering"] = "no"
-    response["Cache-Control"] = "no-store"
-    return response
+    begun = services.begin(_order(request, voice, MannerForm(engine_of(voice), request.POST)))
+    return spoken_by_the_relay(begun.job, wait=begun.wait)
 
 
 @never_cache

@@ -13,7 +13,9 @@ from tests.cast import (
     nobody_api,
     visitor,
 )
+from tests.front import portal
 from tests.portal import _listener, aliyun_account, iflytek_account, public_address, qiniu_account
+from tests.providers.drivers import driver, make_driver
 from tests.receiver import receiver
 from tests.sample_server import samples
 from tests.sandbox_server import sandbox, sandbox_server
@@ -36,9 +38,12 @@ __all__ = [
     "charlie_client",
     "dana",
     "dana_client",
+    "driver",
     "iflytek_account",
+    "make_driver",
     "nobody_api",
     "order_voice",
+    "portal",
     "public_address",
     "qiniu_account",
     "ready_voice",

@@ -1,6 +1,6 @@
 """Who may import whom, and who may know a provider by name.
 
-    voiceclone_site  ->  synthesis  ->  voices  ->  voices.providers  ->  requests, websocket
+    voiceclone_site  ->  synthesis  ->  voices  ->  voices.providers  ->  requests, websocket, websockets
 
 The rules are functions from sources to sentences, so that each is shown to bite on a small planted fault.
 """
@@ -30,7 +30,11 @@ BELOW: Mapping[str, tuple[str, ...]] = {
     "voices": ("voices",),
     PROVIDERS: (PROVIDERS,),
 }
-ONLY_USER = {"requests": "voices.providers.http", "websocket": "voices.providers.ws"}
+ONLY_USER = {
+    "requests": "voices.providers.http",
+    "websocket": "voices.providers.ws",
+    "websockets": "voices.providers.aio",
+}
 # Of Django, providers see the marking of sentences for translation. The registry may read settings.
 PROVIDERS_SEE_OF_DJANGO = ("django.utils",)
 PROVIDER_NAMES = tuple({*registry.slugs(), "aliyun", "iflytek", "xfyun", "qiniu", "cosyvoice", "dashscope", "alibaba"})
@@ -343,6 +347,7 @@ def test_sound_sources_are_let_pass() -> None:
         ("voices.quota", "import requests", "only voices.providers.http"),
         ("voices.providers.ws", "from requests.auth import AuthBase", "only voices.providers.http"),
         ("synthesis.services", "def f():\n    import websocket", "only voices.providers.ws"),
+        ("voices.providers.ws", "from websockets.client import ClientProtocol", "only voices.providers.aio"),
         ("voiceclone_site.sandbox.server", "import requests", "only voices.providers.http"),
         # the sandbox stands apart
         ("voiceclone_site.sandbox.server", "from voices.providers.base import Traits", "not below"),

@@ -26,15 +26,24 @@ def current_request_id() -> str:
     return _request_id.get()
 
 
+def set_request_id(request_id: str) -> None:
+    """From now on, in this task and in what it starts; the lines of the log are about this request and nothing else."""
+    _request_id.set(request_id)
+    logbook.begin()
+
+
+def request_id_from(given: str) -> str:
+    """What a proxy in front of us gave, where it is sane; else one of our own."""
+    return given if SANE.fullmatch(given) else secrets.token_hex(8)
+
+
 class RequestIdMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        given = request.headers.get("X-Request-Id", "")
-        request_id = given if SANE.fullmatch(given) else secrets.token_hex(8)
-        _request_id.set(request_id)
-        logbook.begin()
+        request_id = request_id_from(request.headers.get("X-Request-Id", ""))
+        set_request_id(request_id)
         response = self.get_response(request)
         response.headers["X-Request-Id"] = request_id
         return response

@@ -24,6 +24,7 @@ DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 DEBUG = env.bool("DEBUG", default=False)
 PORT = env.int("PORT", default=8000)
+THREADS = env.int("THREADS", default=16)
 PUBLIC_BASE_URL = env.str("PUBLIC_BASE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
 _public = urlsplit(PUBLIC_BASE_URL)
 if _public.scheme not in {"http", "https"} or not _public.hostname:
@@ -89,7 +90,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "voiceclone_site.urls"
-WSGI_APPLICATION = "voiceclone_site.wsgi.application"
+ASGI_APPLICATION = "voiceclone_site.asgi.application"
 
 TEMPLATES = [
     {

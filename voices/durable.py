@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
-from voices import logbook
+from voices import logbook, plain_sql
 from voices.queues import Queue
 
 RESULTS_KEPT = timedelta(days=7)
@@ -129,11 +129,11 @@ def write_back(row: Row, *, release: bool = True, event: EventRow | None = None,
         event.from_state = event.from_state or getattr(row, "state", "")
         event.to_state = event.to_state or fields.get("state", event.from_state)
     with transaction.atomic():
-        mine = type(row)._default_manager.filter(pk=row.pk, lease_token=row.lease_token, state=row.state)
-        if not mine.update(**fields, updated_at=timezone.now()):
+        mine = {"id": row.pk, "lease_token": row.lease_token, "state": row.state}
+        if not plain_sql.update(type(row), where=mine, values={**fields, "updated_at": timezone.now()}):
             return False
         if event is not None:
-            event.save()
+            plain_sql.insert(event)
             event.announce()
     for name, value in fields.items():
         setattr(row, name, value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal
 
 from voices import circuit, rate
@@ -24,6 +24,23 @@ def ask(account: ProviderAccount, operation: Operation, *, in_background: bool =
     circuit.refuse_if_shut(account)
     rate.wait(account, operation, per_second=per_second(account, operation), reserving=not in_background)
     circuit.begin_try(account)
+
+
+def reserve(account: ProviderAccount, operation: Operation) -> float:
+    """As `ask`, for whoever must not wait here: takes a slot and says in how many seconds it comes."""
+    circuit.refuse_if_shut(account)
+    seconds = rate.reserve(
+        account, operation, per_second=per_second(account, operation), ahead=rate.LONGEST_WAIT_IN_PLACE
+    )
+    circuit.begin_try(account)
+    return seconds
+
+
+def learn(account: ProviderAccount, operation: Operation, error: Exception) -> None:
+    """What the error that a call ended with teaches, when nobody stood around it; what is not the provider's teaches nothing."""
+    if isinstance(error, ProviderError):
+        with suppress(ProviderError), watched(account, operation):
+            raise error
 
 
 @contextmanager

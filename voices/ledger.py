@@ -26,7 +26,7 @@ from typing import Final
 
 from django.db import IntegrityError, transaction
 
-from voices import meters, plans, pricing, refused_quota
+from voices import meters, plain_sql, plans, pricing, refused_quota
 from voices.errors import Busy, Exhausted
 from voices.meters import Amounts, Gauge
 from voices.models import LedgerEntry, Measure, Meter, ProviderAccount, VoiceClone
@@ -190,7 +190,13 @@ def release(row: uuid.UUID, purpose: LedgerEntry.Purpose) -> None:
 
 
 def _open(row: uuid.UUID, purpose: LedgerEntry.Purpose) -> list[LedgerEntry]:
-    return list(LedgerEntry.objects.filter(row=row, purpose=purpose, kind=Kind.HOLD, closing__isnull=True))
+    return _open_holds(plain_sql.value_of(row), str(purpose))
+
+
+_open_holds: plain_sql.Lookup[LedgerEntry] = plain_sql.Lookup(
+    lambda row, purpose: LedgerEntry.objects.filter(row=row, purpose=purpose, kind=Kind.HOLD, closing__isnull=True),
+    (uuid.UUID(int=1), "a purpose"),
+)
 
 
 def _close(hold: LedgerEntry, kind: LedgerEntry.Kind, final: Amounts, *, milliseconds: int = 0) -> None:
@@ -200,7 +206,7 @@ def _close(hold: LedgerEntry, kind: LedgerEntry.Kind, final: Amounts, *, millise
     with transaction.atomic():
         try:
             with transaction.atomic():
-                LedgerEntry.objects.create(
+                closing = LedgerEntry(
                     kind=kind,
                     hold=hold,
                     day=hold.day,
@@ -215,6 +221,7 @@ def _close(hold: LedgerEntry, kind: LedgerEntry.Kind, final: Amounts, *, millise
                     milliseconds=milliseconds,
                     **_columns(back),
                 )
+                plain_sql.insert(closing)
         except IntegrityError:
             if LedgerEntry.objects.filter(hold=hold).exists():
                 return
@@ -251,10 +258,8 @@ def _taken(claims: tuple[Claim, ...]) -> bool:
 
 
 def _write(entries: list[LedgerEntry]) -> None:
-    if len(entries) == 1:
-        entries[0].save(force_insert=True)
-    else:
-        LedgerEntry.objects.bulk_create(entries)
+    for entry in entries:
+        plain_sql.insert(entry)
 
 
 def _shift(moves: dict[Gauge, int], *, account_id: int, slots: int) -> None:

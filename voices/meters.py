@@ -9,13 +9,14 @@ anything. Which meters an amount moves is said here alone:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from django.db import connection
-from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Value, When
+from django.db.models import F
 from django.utils import timezone
 
 from voices.models import Measure, Meter, ProviderAccount
@@ -110,15 +111,13 @@ def take(moves: Mapping[Gauge, int]) -> bool:
 
     False: some did not move, for want of room or because they do not exist yet. The caller rolls back.
     """
-    amount = _amount(moves)
-    within = Q(cap__isnull=True) | Q(cap__gte=F("used") + amount)
-    return _in_order(moves).filter(within).update(used=F("used") + amount) == len(moves)
+    return _move(moves, within_caps=True) == len(moves)
 
 
 def shift(moves: Mapping[Gauge, int]) -> bool:
     """Move meters whatever their caps say: what has happened is counted. False: some do not exist yet, roll back."""
     moves = {gauge: amount for gauge, amount in moves.items() if amount}
-    return not moves or _in_order(moves).update(used=F("used") + _amount(moves)) == len(moves)
+    return not moves or _move(moves, within_caps=False) == len(moves)
 
 
 def take_slots(account_id: int, slots: int) -> bool:
@@ -130,15 +129,30 @@ def shift_slots(account_id: int, slots: int) -> None:
     ProviderAccount.objects.filter(pk=account_id).update(voices_held=F("voices_held") + slots)
 
 
-def _amount(moves: Mapping[Gauge, int]) -> Case:
-    return Case(
-        *(When(key=gauge.key, then=Value(amount)) for gauge, amount in moves.items()), output_field=BigIntegerField()
-    )
+def _move(moves: Mapping[Gauge, int], *, within_caps: bool) -> int:
+    """How many meters moved."""
+    ordered = sorted((gauge.key, amount) for gauge, amount in moves.items())
+    amounts = [value for move in ordered for value in move]
+    keys = [key for key, _amount in ordered]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _statement(len(ordered), within_caps, connection.vendor),
+            [*amounts, *keys, *amounts[: len(amounts) * within_caps]],
+        )
+        return int(cursor.rowcount)
 
 
-def _in_order(moves: Mapping[Gauge, int]) -> QuerySet[Meter]:
-    """Two that move the same meters lock them in one order, or each would wait for the other for ever."""
-    rows = Meter.objects.filter(key__in=sorted(gauge.key for gauge in moves))
-    if not connection.features.has_select_for_update:
-        return rows
-    return Meter.objects.filter(key__in=rows.order_by("key").select_for_update().values("key"))
+@functools.cache
+def _statement(count: int, within_caps: bool, vendor: str) -> str:
+    """By hand, for the ORM takes a millisecond to make it and every text that is spoken asks for it three times.
+
+    Two that move the same meters lock them in one order, or each would wait for the other for ever.
+    """
+    quote = connection.ops.quote_name
+    table, key, used, cap = (quote(name) for name in (Meter._meta.db_table, "key", "used", "cap"))
+    amount = f"CASE {key} {'WHEN %s THEN %s ' * count}END"
+    which = f"{key} IN ({', '.join(['%s'] * count)})"
+    if connection.features.has_select_for_update:
+        which = f"{key} IN (SELECT {key} FROM {table} WHERE {which} ORDER BY {key} FOR UPDATE)"  # noqa: S608 — our names
+    room = f" AND ({cap} IS NULL OR {cap} >= {used} + {amount})" if within_caps else ""
+    return f"UPDATE {table} SET {used} = {used} + {amount} WHERE {which}{room}"  # noqa: S608

@@ -80,7 +80,7 @@ class Started:
             "sandbox": b"manage.py\0sandbox",
             "worker": b"manage.py\0work\0default",
             "worker_slow": b"manage.py\0work\0slow",
-            "web": b"gunicorn\0",
+            "web": b"voiceclone_site.supervisor.web\0",
         }
         found = [
             pid for pid, line in processes_of(self.data_dir).items() if marks[name] in line and os.getpgid(pid) == pid

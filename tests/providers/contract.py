@@ -17,17 +17,19 @@ from typing import Any, ClassVar
 
 import pytest
 
+from tests.providers.drivers import DRIVERS, Driver
 from tests.providers.loopback import free_port
 from tests.recordings import CHINESE_WOMAN, MAN, recording, silence
 from tests.sample_server import SampleServer
 from voiceclone_site.sandbox.faults import How
 from voiceclone_site.sandbox.remote import Sandbox
-from voices.providers import registry, ws
+from voices.providers import registry
 from voices.providers.base import (
     Account,
     Audio,
     Cloning,
     Done,
+    Mark,
     OptionValue,
     Parameter,
     RemoteState,
@@ -39,6 +41,7 @@ from voices.providers.base import (
     Usage,
     VoiceOrder,
 )
+from voices.providers.driving import Spoken
 from voices.providers.errors import (
     ConfigurationError,
     CredentialsRejected,
@@ -429,6 +432,12 @@ class CloningContract:
 
 
 class SpeechContract:
+    """Each of these is asked of both drivers: the same protocol object has to come through them alike."""
+
+    @pytest.fixture(autouse=True)
+    def _driver(self, driver: Driver) -> None:
+        self.driver = driver
+
     @pytest.fixture
     def voice(self, stage: Stage, sandbox: Sandbox, samples: SampleServer) -> str:
         return spoken_for(stage, samples)
@@ -451,8 +460,8 @@ class SpeechContract:
             options=options or {},
         )
 
-    def spoken(self, stage: Stage, voice: str, *, account: Account | None = None, text: str = TEXT) -> list[ws.Spoken]:
-        return list(ws.speak(stage.speech(account), self.request(stage, voice, text=text)))
+    def spoken(self, stage: Stage, voice: str, *, account: Account | None = None, text: str = TEXT) -> list[Spoken]:
+        return list(self.driver.speak(stage.speech(account), self.request(stage, voice, text=text)))
 
     def test_it_speaks_and_tells_what_it_counted(self, stage: Stage, sandbox: Sandbox, voice: str) -> None:
         events = self.spoken(stage, voice)
@@ -471,10 +480,22 @@ class SpeechContract:
         assert first.request_id
         assert not [event for event in others if isinstance(event, Started)]
 
+    def test_both_drivers_hear_the_same_to_the_byte(self, stage: Stage, sandbox: Sandbox, voice: str) -> None:
+        heard = []
+        for kind in DRIVERS:
+            driver: Driver = kind()
+            events = list(driver.speak(stage.speech(), self.request(stage, voice)))
+            driver.close()
+            heard.append([event for event in events if isinstance(event, Audio | Mark | Usage)])
+        in_thread, on_loop = heard
+        assert in_thread == on_loop
+
     def test_it_speaks_every_format_that_the_model_names(self, stage: Stage, sandbox: Sandbox, voice: str) -> None:
         beginnings = {"mp3": (b"ID3", b"\xff"), "wav": (b"RIFF",), "opus": (b"OggS",), "pcm": (b"",)}
         for audio_format in sorted(stage.traits.model(stage.traits.default_model).audio_formats):
-            events = ws.speak(stage.speech(), self.request(stage, voice, text="你好。", audio_format=audio_format))
+            events = self.driver.speak(
+                stage.speech(), self.request(stage, voice, text="你好。", audio_format=audio_format)
+            )
             audio = b"".join(event.data for event in events if isinstance(event, Audio))
             assert audio.startswith(beginnings[audio_format]), audio_format
 
@@ -482,7 +503,7 @@ class SpeechContract:
         self, stage: Stage, sandbox: Sandbox, voice: str
     ) -> None:
         request = self.request(stage, voice, options={"no_such_thing": 1})
-        error = refusal(lambda: list(ws.speak(stage.speech(), request)), stage)
+        error = refusal(lambda: list(self.driver.speak(stage.speech(), request)), stage)
         assert type(error) is InvalidRequest
         assert sandbox.ledger.calls(stage.task) == []
 
@@ -529,9 +550,10 @@ class SpeechContract:
         self, stage: Stage, sandbox: Sandbox, voice: str, how: str
     ) -> None:
         sandbox.fail(operation=stage.synthesis, how=how, at="after")  # type: ignore[arg-type]
-        heard: list[ws.Spoken] = []
+        heard: list[Spoken] = []
         error = refusal(
-            lambda: heard.extend(event for event in ws.speak(stage.speech(), self.request(stage, voice))), stage
+            lambda: heard.extend(event for event in self.driver.speak(stage.speech(), self.request(stage, voice))),
+            stage,
         )
         assert isinstance(error, StreamBroken | ProviderTrouble)
         assert not error.retryable
@@ -545,7 +567,7 @@ class SpeechContract:
 
     def test_leaving_early_ends_the_task_at_the_provider(self, stage: Stage, sandbox: Sandbox, voice: str) -> None:
         sandbox.configure(speed=1)
-        spoken = ws.speak(stage.speech(), self.request(stage, voice, text=TEXT * 20))
+        spoken = self.driver.speak(stage.speech(), self.request(stage, voice, text=TEXT * 20))
         next(event for event in spoken if isinstance(event, Audio))
         spoken.close()
         eventually(lambda: sandbox.ledger.entries(operation="disconnect"))

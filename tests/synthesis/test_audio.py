@@ -104,12 +104,6 @@ def test_it_believes_the_file_about_its_sample_rate(file: Path) -> None:
     assert (facts.sample_rate, facts.seconds) == (16000, 3)
 
 
-def test_it_measures_how_loud_a_wav_is(file: Path) -> None:
-    file.write_bytes(wav())
-    loudness = audio.finish(file, "wav", sample_rate=24000).loudness_dbfs
-    assert loudness == pytest.approx(listen(wav()).loudness, abs=0.1)
-
-
 def test_it_writes_a_header_for_sound_of_unknown_length() -> None:
     streamed = audio.streaming_wav_header(24000) + pcm()
     assert streamed[4:8] == streamed[40:44] == b"\xff\xff\xff\xff"
@@ -124,7 +118,6 @@ def test_it_measures_headerless_pcm_at_the_rate_asked_for(file: Path) -> None:
     file.write_bytes(pcm(rate=16000))
     facts = audio.finish(file, "pcm", sample_rate=16000)
     assert (facts.seconds, facts.sample_rate) == (3, 16000)
-    assert facts.loudness_dbfs == pytest.approx(listen(wav()).loudness, abs=0.5)
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 24000, 44100, 48000])

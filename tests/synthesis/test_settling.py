@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from synthesis import services, streaming
+from synthesis import services, settling, streaming
 from synthesis.errors import Cancelled
 from synthesis.models import SynthesisJob
 from tests.synthesis.test_speaking import STORY, heard, job_of, order, speak, spool_files
@@ -125,7 +125,7 @@ def test_it_clears_away_what_a_killed_process_was_listening_to(ready_voice: Voic
     (live,) = spool_files()
     left = live.with_name("0-left.mp3")
     left.write_bytes(b"half")
-    long_ago = time.time() - streaming.FORGOTTEN_AFTER - 1
+    long_ago = time.time() - settling.FORGOTTEN_AFTER - 1
     os.utime(left, (long_ago, long_ago))
     services.sweep()
     assert spool_files() == [live]

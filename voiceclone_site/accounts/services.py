@@ -17,6 +17,7 @@ from voiceclone_site.accounts.errors import OwnerInactive, TokenExpired, TokenMa
 from voiceclone_site.accounts.models import ApiToken, User
 from voiceclone_site.accounts.scopes import Scope, StaffScope
 from voices.errors import InvalidInput
+from voices.plain_sql import Lookup
 
 LAST_USED_GRAIN = timedelta(minutes=1)
 
@@ -70,15 +71,21 @@ def revoke_token(row: ApiToken) -> None:
         row.revoked_at = now
 
 
+_by_prefix: Lookup[ApiToken] = Lookup(
+    lambda prefix: ApiToken.objects.select_related("owner").filter(prefix=prefix), ("a prefix",)
+)
+
+
 def check_token(text: str) -> ApiToken:
     """The token's row, its owner loaded: one query. Raises the NotLetIn tree."""
     try:
         token = tokens.parse(text)
     except tokens.Malformed:
         raise TokenMalformed from None
-    row = ApiToken.objects.select_related("owner").filter(prefix=token.prefix).first()
-    if row is None or not token.fits(row.digest):
+    found = _by_prefix(token.prefix)
+    if not found or not token.fits(found[0].digest):
         raise TokenUnknown
+    row = found[0]
     if row.is_revoked:
         raise TokenRevoked
     if row.is_expired():

@@ -5,7 +5,7 @@
     leash.py         ends every group when the supervisor itself is killed
     readiness.py     what /readyz says
     places.py        ports that are free, and one supervisor per data folder
-    web.py           gunicorn's settings
+    web.py           the web server and its settings
     management/      `manage.py prepare` before the start, `manage.py work` for the worker
 
 Standard library only, but for web.py and the commands: they run in processes of their own.

@@ -64,8 +64,7 @@ def programs(plan: Plan) -> Iterator[Program]:
         yield Program(
             name, ["manage.py", "work", queue], plan.logs / f"{name}.log", patience, {"Q_CLUSTER_NAME": queue}
         )
-    config = str(Path(__file__).with_name("web.py"))
-    yield Program("web", ["-m", "gunicorn", "--config", config], plan.logs / "web.log", patience)
+    yield Program("web", ["-m", "voiceclone_site.supervisor.web"], plan.logs / "web.log", patience)
 
 
 class Portal:

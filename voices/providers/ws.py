@@ -7,48 +7,36 @@ Connections go straight to the provider; proxy variables of the environment are 
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import os
 import select
 import ssl
-import struct
 import threading
 import time
 import weakref
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
-import certifi
 import websocket
 from websocket._cookiejar import SimpleCookieJar
 
-from voices.providers.base import (
-    Audio,
-    Done,
-    Mark,
-    Progress,
-    Send,
-    Speech,
-    SpeechConnection,
-    SpeechRequest,
-    SpeechSession,
-    Started,
-    Usage,
+from voices.providers.base import Done, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession
+from voices.providers.driving import (
+    MAX_MESSAGE_BYTES,
+    DeadOnArrival,
+    Key,
+    Lost,
+    Spoken,
+    certificates,
+    key_of,
+    no_address,
+    refused,
+    unreachable,
 )
-from voices.providers.errors import (
-    ConfigurationError,
-    CredentialsRejected,
-    ProviderError,
-    ProviderTrouble,
-    RateLimited,
-    Unreachable,
-)
+from voices.providers.errors import ProviderError
 
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+__all__ = ["MAX_MESSAGE_BYTES", "ConnectionPool", "Spoken", "close_connections", "speak"]
+
 _GOODBYE_SECONDS = 0.2
-
-Spoken = Started | Audio | Mark | Progress | Usage | Done
 
 
 def speak(
@@ -66,7 +54,7 @@ def speak(
     if kept is not None:
         try:
             yield from _task(kept, session, where, pool)
-        except _DeadOnArrival:
+        except DeadOnArrival:
             session = speech.session(request)
         else:
             return
@@ -96,9 +84,9 @@ def _task(
                     return
                 else:
                     yield event
-    except _Lost as lost:
+    except Lost as lost:
         if connection.reused and lost.hung_up and not connection.has_received:
-            raise _DeadOnArrival from None
+            raise DeadOnArrival from None
         error = session.connection_lost(str(lost))
         error.request_id = error.request_id or session.request_id
         raise error from None
@@ -123,19 +111,13 @@ class _NoCookies(SimpleCookieJar):
 websocket._handshake.CookieJar = _NoCookies()
 
 
-@functools.cache
-def _certificates() -> ssl.SSLContext:
-    # Loading the certificates takes longer than the handshake itself, so once.
-    return ssl.create_default_context(cafile=certifi.where())
-
-
 def _open(speech: Speech, where: SpeechConnection) -> _Connection:
     try:
         socket = websocket.create_connection(
             where.url,
             timeout=where.open_timeout,
             header=[f"{name}: {value}" for name, value in where.headers.items()],
-            sslopt={"context": _certificates()} if where.url.startswith("wss:") else {},
+            sslopt={"context": certificates()} if where.url.startswith("wss:") else {},
             suppress_origin=True,
             redirect_limit=0,
             http_no_proxy=["*"],
@@ -143,45 +125,16 @@ def _open(speech: Speech, where: SpeechConnection) -> _Connection:
             skip_utf8_validation=True,
         )
     except websocket.WebSocketBadStatusException as error:
-        body = (error.resp_body or b"")[:4096].decode(errors="replace")
         date = (error.resp_headers or {}).get("date", "")
-        refused = speech.handshake_refused(error.status_code, body, date=date)
-        raise (refused or _refused_by_status(where, error.status_code)) from None
+        raise refused(speech, where, error.status_code, error.resp_body or b"", date=date) from None
     except ValueError:
-        raise ConfigurationError(
-            f"The WebSocket address of the {where.provider} account is not a URL. "
-            "Give one that starts with wss:// or ws://."
-        ) from None
+        raise no_address(where) from None
     except (OSError, websocket.WebSocketException) as error:
-        # Not chained and not quoted: an address may carry a signature.
-        raise Unreachable(f"{type(error).__name__} while connecting", provider=where.provider) from None
+        raise unreachable(where, error) from None
     return _Connection(socket)
 
 
-def _refused_by_status(where: SpeechConnection, status: int) -> ProviderError:
-    kind: type[ProviderError] = Unreachable
-    if status in {401, 403}:
-        kind = CredentialsRejected
-    elif status == 429:
-        kind = RateLimited
-    elif status >= 500:
-        kind = ProviderTrouble
-    return kind("the WebSocket handshake was refused", provider=where.provider, http_status=status)
-
-
 # --- one connection ------------------------------------------------------------------------------------------------------
-
-
-class _Lost(Exception):
-    """The connection is of no more use. `hung_up` when the other side left, as against saying nothing or nonsense."""
-
-    def __init__(self, reason: str, *, hung_up: bool = False) -> None:
-        super().__init__(reason)
-        self.hung_up = hung_up
-
-
-class _DeadOnArrival(Exception):
-    """A kept connection had died while it waited."""
 
 
 class _Connection:
@@ -207,26 +160,28 @@ class _Connection:
             self._broken = type(error).__name__
 
     def receive(self, timeout: float) -> str | bytes:
-        """The next message, whole within `timeout` seconds. Raises _Lost."""
+        """The next message, whole within `timeout` seconds. Raises Lost."""
         self._until = time.monotonic() + timeout
         self._room = MAX_MESSAGE_BYTES
         try:
             opcode, frame = self._socket.recv_data_frame()
         except websocket.WebSocketTimeoutException:
-            raise _Lost(f"nothing was received for {timeout:g} s") from None
+            raise Lost.because_of_silence(timeout) from None
         except (OSError, websocket.WebSocketConnectionClosedException) as error:
-            raise _Lost(f"the connection broke ({type(error).__name__})", hung_up=True) from None
+            raise Lost(f"the connection broke ({type(error).__name__})", hung_up=True) from None
+        except websocket.WebSocketPayloadException:
+            raise Lost.because_of_size() from None
         except websocket.WebSocketException as error:
-            raise _Lost(f"the provider broke the WebSocket protocol ({type(error).__name__})") from None
+            raise Lost(f"the provider broke the WebSocket protocol ({type(error).__name__})") from None
         if opcode == websocket.ABNF.OPCODE_CLOSE:
-            raise _Lost(f"the provider closed the connection ({_close_code(frame.data)})", hung_up=True)
+            raise Lost.because_of_close(frame.data)
         self.has_received = True
         if opcode == websocket.ABNF.OPCODE_BINARY:
             return bytes(frame.data)
         try:
             return bytes(frame.data).decode()
         except UnicodeDecodeError:
-            raise _Lost("the provider sent text that is not UTF-8") from None
+            raise Lost.because_of_text() from None
 
     def is_quiet(self) -> bool:
         """Whether it still stands with nothing waiting: an idle connection that has something to say is on its way out."""
@@ -263,10 +218,6 @@ class _Connection:
         return data
 
 
-def _close_code(payload: bytes) -> str:
-    return str(struct.unpack("!H", payload[:2])[0]) if len(payload) >= 2 else "no code"
-
-
 # --- connections between tasks -------------------------------------------------------------------------------------------
 
 
@@ -276,9 +227,6 @@ class _Kept:
     until: float
 
 
-_Key = tuple[str, str, str]
-
-
 class ConnectionPool:
     """Idle connections by account, address and credentials. Safe to share between threads; a forked child starts empty."""
 
@@ -286,7 +234,7 @@ class ConnectionPool:
         self._per_key = per_key
         self._clock = clock
         self._lock = threading.Lock()
-        self._kept: dict[_Key, list[_Kept]] = {}
+        self._kept: dict[Key, list[_Kept]] = {}
         _pools.add(self)
 
     def borrow(self, where: SpeechConnection) -> _Connection | None:
@@ -294,7 +242,7 @@ class ConnectionPool:
         while True:
             with self._lock:
                 expired = self._take_expired()
-                kept = self._kept.get(_key(where), [])
+                kept = self._kept.get(key_of(where), [])
                 connection = kept.pop().connection if kept else None
             for old in expired:
                 old.close()
@@ -307,7 +255,7 @@ class ConnectionPool:
         connection.has_received = False
         with self._lock:
             surplus = self._take_expired()
-            kept = self._kept.setdefault(_key(where), [])
+            kept = self._kept.setdefault(key_of(where), [])
             if where.reuse_seconds > 0 and len(kept) < self._per_key:
                 kept.append(_Kept(connection=connection, until=self._clock() + where.reuse_seconds))
             else:
@@ -340,11 +288,6 @@ class ConnectionPool:
             if not group:
                 del self._kept[key]
         return expired
-
-
-def _key(where: SpeechConnection) -> _Key:
-    headers = "\n".join(f"{name}: {value}" for name, value in sorted(where.headers.items()))
-    return (where.account_key, where.url, hashlib.sha256(headers.encode()).hexdigest())
 
 
 _pools: weakref.WeakSet[ConnectionPool] = weakref.WeakSet()

@@ -21,7 +21,7 @@ from django_q.models import OrmQ
 from django_q.signals import post_execute_in_worker, pre_execute
 from django_q.tasks import async_task
 
-from synthesis.streaming import clear_spool
+from synthesis.settling import clear_spool
 from voiceclone_site.supervisor import pulse
 from voiceclone_site.supervisor.alarm import Alarm, Stopped
 from voiceclone_site.supervisor.pulse import BEGAN, ENDED, Pulse, report

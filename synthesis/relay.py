@@ -1,0 +1,252 @@
+"""Speech on an event loop: hundreds of voices that speak at once, each to one listener, in one process.
+
+    begin (a thread: hold, row, intent) ─► open (first audio) ─► chunks ─► settled behind the last byte (a thread)
+
+Every job that is begun here is settled exactly once: when all has been said, when it breaks, when its listener leaves, when the
+process is told to stop. What a killed process leaves is found by its lease (docs/decisions/0003).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from django.utils import timezone
+
+from synthesis.errors import Cancelled, ClientLeft, EmptySpeech, Interrupted
+from synthesis.models import SynthesisJob
+from synthesis.settling import Tally, append_to, settle_broken, settle_whole, spool_file
+from synthesis.streaming import LEASE, RENEW_EVERY, request_of
+from voices import circuit, leave
+from voices.errors import Fault, PortalError
+from voices.models import ProviderAccount
+from voices.providers import aio
+from voices.providers.base import Mark, Speech
+from voices.providers.driving import Spoken
+from voices.providers.errors import ProviderError, StreamBroken
+from voices.providers.warm import Pool
+from voices.threads import DatabaseThreads
+
+logger = logging.getLogger(__name__)
+
+IN_MEMORY = 256 * 1024
+"""Bytes of one stream's audio that are kept in memory before they are written to the spool."""
+
+Piece = tuple[bytes, Sequence[Mark]]
+Refuse = Callable[[SynthesisJob, ProviderError | PortalError], None]
+"""Closes the books of a job of which nothing was heard."""
+
+
+class Relay:
+    """What the voices of one event loop share: connections to providers, threads, and who keeps their leases."""
+
+    def __init__(self, *, refuse: Refuse, prepare_thread: Callable[[], None] | None = None, threads: int = 2) -> None:
+        self.refuse = refuse
+        self.pool: Pool[aio.Connection] = Pool()
+        self.opening = DatabaseThreads(threads, name="speech-opening", prepare=prepare_thread)
+        self.settling = DatabaseThreads(threads, name="speech-settling", prepare=prepare_thread)
+        self.speaking: dict[uuid.UUID, Voice] = {}
+        self._settlements: set[asyncio.Task[None]] = set()
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self.pool.look_after()
+        self._keeper = asyncio.get_running_loop().create_task(self._keep_leases())
+
+    async def stop(self) -> None:
+        """Nobody speaks any more: wait until everything is in the books."""
+        for voice in list(self.speaking.values()):
+            voice.stop(Interrupted())
+        while self._settlements or self.speaking:
+            await asyncio.sleep(0.02)
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeper
+        await self.pool.close()
+        self.opening.close()
+        self.settling.close()
+
+    async def open(self, job: SynthesisJob, speech: Speech, *, wait: float = 0.0) -> Voice:
+        """The job's first audio, asked for in `wait` seconds; its intent has been committed.
+
+        Raises ProviderError or PortalError when nothing was heard; the job has then been settled, and so it has when the caller
+        is cancelled.
+        """
+        voice = Voice(self, job, speech)
+        self.speaking[job.pk] = voice
+        try:
+            if wait:
+                await asyncio.sleep(wait)
+            await voice.pull_first()
+        except BaseException as error:
+            await voice.leave(error)
+            raise
+        return voice
+
+    def answers(self, account: ProviderAccount) -> None:
+        """A provider has begun to speak: that it is well is worth a thread only where there was a doubt."""
+        if account.circuit != ProviderAccount.Circuit.CLOSED or account.circuit_failures:
+            self.later(partial(circuit.answered, account))
+
+    @property
+    def is_settling(self) -> bool:
+        return bool(self._settlements)
+
+    def later(self, books: Callable[[], None]) -> None:
+        """Close somebody's books in a thread, behind whatever they are waiting for."""
+        task = asyncio.get_running_loop().create_task(self._settle(books))
+        self._settlements.add(task)
+        task.add_done_callback(self._settlements.discard)
+
+    async def _settle(self, books: Callable[[], None]) -> None:
+        try:
+            await self.settling.run(books)
+        except Exception:
+            # The row has said so already, or its lease will run out and the sweep says so.
+            logger.exception("the books of a synthesis job could not be closed")
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_EVERY)
+            held = {voice.job.pk: voice.job.lease_token for voice in self.speaking.values()}
+            if not held:
+                continue
+            try:
+                gone = await self.settling.run(partial(_renew_all, held))
+            except Exception:
+                logger.exception("the leases of %d streams could not be renewed", len(held))
+                continue
+            for pk in gone:
+                if pk in self.speaking:
+                    self.speaking[pk].stop(Cancelled())
+
+
+class Voice:
+    """One job while it speaks. Ask for `next` until there is none, then `leave`, whatever happens: that settles the job, once."""
+
+    def __init__(self, relay: Relay, job: SynthesisJob, speech: Speech) -> None:
+        self.job = job
+        self.tally = Tally()
+        self._relay = relay
+        self._said: AsyncGenerator[Sequence[Spoken], None] = aio.speak(speech, request_of(job), pool=relay.pool)
+        self._first: Piece | None = None
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
+        self._path: Path | None = None
+        self._stopped: PortalError | None = None
+        self._task = asyncio.current_task()
+        self._settled = False
+
+    def stop(self, because: PortalError) -> None:
+        """From outside: whoever listens is stopped now, and `because` is why."""
+        if self._stopped is None and not self._settled and self._task is not None:
+            self._stopped = because
+            self._task.cancel()
+
+    async def pull_first(self) -> None:
+        self._first = await self._next()
+
+    async def next(self) -> Piece | None:
+        """The next audio and the word times that came with it; None when all has been said.
+
+        Raises ProviderError or PortalError when it breaks: the transfer must then break too, never end as if it were whole.
+        """
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        return await self._next()
+
+    async def leave(self, error: BaseException | None = None) -> ProviderError | PortalError | None:
+        """Close the books; `error` is why, None when all has been said and passed on. Returns what the row will say."""
+        if self._settled:
+            return None
+        self._settled = True
+        self._relay.speaking.pop(self.job.pk, None)
+        told = self._told(error)
+        await self._said.aclose()
+        if told is None:
+            self._relay.later(partial(_close_whole, self.job, self.tally, self._path, self._kept))
+        elif self.tally.audio_bytes or isinstance(told, ClientLeft | Cancelled | Interrupted):
+            self._relay.later(partial(_close_broken, self.job, self.tally, told, self._path, self._kept))
+        else:
+            self._relay.later(partial(self._relay.refuse, self.job, told))
+        return told
+
+    def _told(self, error: BaseException | None) -> ProviderError | PortalError | None:
+        if isinstance(error, asyncio.CancelledError):
+            if self._stopped is not None and self._task is not None:
+                self._task.uncancel()
+            return self._stopped or Interrupted()
+        if error is None or isinstance(error, ProviderError | PortalError):
+            return error
+        logger.error("synthesis job %s met what nobody foresaw", self.job.pk, exc_info=error)
+        return Fault()
+
+    async def _next(self) -> Piece | None:
+        tally = self.tally
+        async for said in self._said:
+            heard = [data for event in said if (data := tally.take(event))]
+            if not heard:
+                continue
+            if tally.audio_bytes == len(heard[0]):
+                self._relay.answers(self.job.voice.account)
+            data = heard[0] if len(heard) == 1 else b"".join(heard)
+            await self._keep(data)
+            return data, [event for event in said if isinstance(event, Mark)] if tally.marks else ()
+        if not tally.ended:
+            raise StreamBroken("the provider's frames ended before its last word", provider=self.job.provider)
+        if not tally.audio_bytes:
+            raise EmptySpeech
+        return None
+
+    async def _keep(self, data: bytes) -> None:
+        self._kept.append(data)
+        self._kept_bytes += len(data)
+        if self._kept_bytes > IN_MEMORY:
+            chunks, self._kept, self._kept_bytes = self._kept, [], 0
+            self._path = self._path or spool_file(self.job)
+            await self._relay.settling.run(partial(append_to, self._path, chunks))
+
+
+# --- what the threads do ---------------------------------------------------------------------------------------------
+
+
+def _close_whole(job: SynthesisJob, tally: Tally, path: Path | None, rest: Sequence[bytes]) -> None:
+    try:
+        try:
+            path = path or spool_file(job)
+            append_to(path, rest)
+        except OSError:
+            settle_broken(job, tally, Fault(), heard=path or Path())
+            raise
+        settle_whole(job, tally, path)
+    finally:
+        if path is not None:
+            path.unlink(missing_ok=True)
+
+
+def _close_broken(
+    job: SynthesisJob, tally: Tally, error: ProviderError | PortalError, path: Path | None, rest: Sequence[bytes]
+) -> None:
+    path = path or spool_file(job)
+    try:
+        with suppress(OSError):  # without a file everything that was sent counts as heard
+            append_to(path, rest)
+        settle_broken(job, tally, error, heard=path)
+    finally:
+        path.unlink(missing_ok=True)
+    leave.learn(job.voice.account, "synthesis", error)
+
+
+def _renew_all(held: dict[uuid.UUID, uuid.UUID | None]) -> set[uuid.UUID]:
+    """More time for all of these at once; those that are no longer ours, or that somebody wants cancelled."""
+    rows = SynthesisJob.objects.filter(pk__in=held, lease_token__in=held.values())
+    rows.update(lease_until=timezone.now() + LEASE)
+    going_on = set(rows.filter(cancel_requested_at__isnull=True).values_list("pk", flat=True))
+    return held.keys() - going_on

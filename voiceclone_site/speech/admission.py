@@ -1,0 +1,118 @@
+"""Who asks, what for, and may they: all that has to be known and written before the first byte, in one short visit to the database.
+
+It runs in a thread of the relay's. Nothing in it is remembered from one request to the next: a token that has been revoked a
+moment ago, by whatever process, is refused.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.http import Http404
+
+from synthesis import services
+from synthesis.models import SynthesisJob
+from voiceclone_site.accounts.errors import TokenMissing
+from voiceclone_site.accounts.models import ApiToken, User
+from voiceclone_site.accounts.permissions import need_scope
+from voiceclone_site.accounts.scopes import Scope
+from voiceclone_site.accounts.services import check_token
+from voiceclone_site.speech.dialect import SpeechWish, Token, VoiceRef
+from voices import plain_sql
+from voices.errors import InvalidInput, NotSupported
+from voices.models import VoiceClone
+from voices.plain_sql import Lookup
+from voices.providers.base import Speech
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A job whose intent is committed: it may be sent, in `wait` seconds."""
+
+    job: SynthesisJob
+    speech: Speech
+    wait: float = 0.0
+
+
+class Reader:
+    """In which language whoever asks wants to be answered; empty while that is not known."""
+
+    language = ""
+
+
+def admit(token: Token, wish: SpeechWish, *, naming: Callable[[str], str], reader: Reader) -> Admitted:
+    """Raises the NotLetIn tree, PermissionDenied, Http404, what `services.check` raises, and Busy."""
+    row = checked_token(token, reader=reader)
+    voice = find_voice(row.owner, wish.voice)
+    with _named(naming):
+        order = services.check(
+            row.owner,
+            voice=voice,
+            text=wish.text,
+            audio_format=wish.audio_format,
+            sample_rate=wish.sample_rate,
+            parameters=wish.parameters,
+            token_id=row.pk,
+        )
+    speech = speech_of(voice)
+    begun = services.begin(order)
+    return Admitted(begun.job, speech, begun.wait)
+
+
+def checked_token(token: Token, *, reader: Reader) -> ApiToken:
+    """Raises the NotLetIn tree and PermissionDenied."""
+    if not token.text:
+        raise TokenMissing
+    row = check_token(token.text)
+    reader.language = row.owner.language
+    need_scope(row, Scope.SPEECH)
+    return row
+
+
+def begun_by_a_view(job_id: str, *, wait: float) -> Admitted:
+    """A job that a view has begun just now, with everything that its voice needs."""
+    job = SynthesisJob.objects.select_related("voice__account").get(pk=job_id)
+    return Admitted(job, speech_of(job.voice), wait)
+
+
+def speech_of(voice: VoiceClone) -> Speech:
+    speech = voice.account.client().speech
+    if speech is None:
+        raise NotSupported
+    return speech
+
+
+def find_voice(owner: User, ref: VoiceRef) -> VoiceClone:
+    """Raises Http404 for what does not exist, for what is somebody else's, and for what is no id at all. Of several voices of one
+    name the newest is meant."""
+    try:
+        found = _by_id(owner.pk, plain_sql.value_of(uuid.UUID(ref.text)))
+    except ValueError:
+        found = _by_name(owner.pk, ref.text) if ref.may_be_name else []
+    if not found:
+        raise Http404
+    return found[0]
+
+
+_SOMEBODY, _SOME_ID, _SOME_NAME = -1, uuid.UUID(int=1), "a name"
+_by_id: Lookup[VoiceClone] = Lookup(
+    lambda owner, pk: VoiceClone.objects.visible_to(owner).select_related("account").filter(pk=pk),
+    (_SOMEBODY, _SOME_ID),
+)
+_by_name: Lookup[VoiceClone] = Lookup(
+    lambda owner, name: VoiceClone.objects.visible_to(owner).select_related("account").filter(name=name)[:1],
+    (_SOMEBODY, _SOME_NAME),
+)
+
+
+@contextmanager
+def _named(naming: Callable[[str], str]) -> Iterator[None]:
+    """What turns out wrong is called what the caller called it."""
+    try:
+        yield
+    except InvalidInput as wrong:
+        wrong.fields = {naming(name): sentences for name, sentences in wrong.fields.items()}
+        raise

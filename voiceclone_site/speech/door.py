@@ -1,0 +1,280 @@
+"""The relay's front door: an ASGI application outside Django's request machinery, for the routes that stream speech.
+
+    body ─► wish ─► admission (one visit to the database) ─► first audio ─► 200 and its headers ─► audio, as it comes ─► end
+
+What is refused before the first audio is an honest answer in the dialect's words. What breaks after it breaks the transfer: the
+connection is closed without the end of its chunks, and never as if all had been said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from urllib.parse import parse_qsl
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.utils import translation
+from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
+
+from synthesis.errors import ClientLeft
+from synthesis.models import SynthesisJob
+from synthesis.relay import Relay, Voice
+from voiceclone_site.django_threads import Headers, Receive, Scope, Send
+from voiceclone_site.errors import Problem, problem_of
+from voiceclone_site.requests import request_id_from, set_request_id
+from voiceclone_site.speech.admission import Admitted, Reader, admit, begun_by_a_view, checked_token
+from voiceclone_site.speech.dialect import Answer, Asked, Dialect, Speaking, SpeechWish, Spoken, VoiceRef
+from voiceclone_site.speech.routes import ROUTES
+from voices.errors import Fault
+from voices.providers.errors import ProviderError
+from voices.threads import on_a_living_connection
+
+logger = logging.getLogger(__name__)
+
+OF_A_BODY = {b"content-type", b"content-length", b"cache-control"}
+LARGEST_BODY = 4 * 1024 * 1024
+PATIENCE_WITH_A_READER = 60.0
+"""Seconds in which a listener has to take something in; whoever does not is taken to have left."""
+STREAMED = {"X-Accel-Buffering": "no", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+class _Left(Exception):
+    """There is nobody to answer any more, or nothing more to say: the transfer ends here, broken if it had begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request, and the way back to whoever sent it."""
+
+    dialect: Dialect
+    wish: SpeechWish
+    request_id: str
+    scope: Scope
+    receive: Receive = field(repr=False)
+    send: Send = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Response:
+    """The 200 answer, whose headers leave with its first bytes.
+
+    HTTP/1.0 tells the end of a body by its length, or by nothing that could be told from a break: it gets the whole at once.
+    """
+
+    def __init__(self, exchange: Exchange, headers: Mapping[str, str]) -> None:
+        self._exchange = exchange
+        self._headers: Mapping[str, str] | None = headers
+        self._whole: list[bytes] | None = [] if exchange.scope["http_version"] == "1.0" else None
+
+    async def send(self, body: bytes) -> None:
+        """Raises TimeoutError when the reader takes nothing in."""
+        if not body:
+            return
+        if self._whole is not None:
+            self._whole.append(body)
+            return
+        await self._begin()
+        async with asyncio.timeout(PATIENCE_WITH_A_READER):
+            await self._exchange.send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def end(self, body: bytes) -> None:
+        if self._whole is not None:
+            assert self._headers is not None
+            whole = Answer(200, self._headers, b"".join([*self._whole, body]))
+            await _send_whole(whole, self._exchange.request_id, self._exchange.send)
+            return
+        await self._begin()
+        await self._exchange.send({"type": "http.response.body", "body": body})
+
+    async def _begin(self) -> None:
+        if self._headers is None:
+            return
+        headers = _encoded({**self._headers, "X-Request-Id": self._exchange.request_id})
+        self._headers = None
+        await self._exchange.send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+def dialect_of(scope: Scope) -> tuple[Dialect, Mapping[str, str]] | None:
+    """Whose door this request knocks at; None when it is Django's."""
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return None
+    names = {name for name, _value in scope["headers"]}
+    for route in ROUTES:
+        found = route.pattern.fullmatch(scope["path"])
+        if found and (not route.header or route.header.encode() in names) and route.but_not.encode() not in names:
+            return route.dialect, found.groupdict()
+    return None
+
+
+async def answer(
+    relay: Relay, dialect: Dialect, captured: Mapping[str, str], scope: Scope, receive: Receive, send: Send
+) -> None:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    request_id = request_id_from(headers.get("x-request-id", ""))
+    set_request_id(request_id)
+    began = time.monotonic()
+    reader = Reader()
+    try:
+        asked = Asked(
+            method=scope["method"],
+            path=scope["path"],
+            query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
+            headers=headers,
+            body=await _body(headers, receive),
+            captured=captured,
+        )
+        credential = dialect.credential(asked)
+        try:
+            wish = dialect.wish(asked)
+        except Exception:
+            # Who asks comes first: a stranger is not told what is wrong with the rest.
+            await relay.opening.run(partial(checked_token, credential, reader=reader))
+            raise
+        call = partial(admit, credential, wish, naming=dialect.naming, reader=reader)
+        admitted = await relay.opening.run(partial(on_a_living_connection, call), may_wait=False)
+        await _speak(relay, Exchange(dialect, wish, request_id, scope, receive, send), admitted)
+    except _Left:
+        return
+    except Exception as error:
+        with translation.override(_language(reader, headers)):
+            refusal = dialect.refusal(_problem(error))
+        logger.info("speech refused with %d after %.0f ms", refusal.status, (time.monotonic() - began) * 1000)
+        await _send_whole(refusal, request_id, send)
+
+
+async def take_over(
+    relay: Relay, dialect: Dialect, ticket: str, given: Headers, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Speak a job that a view has begun; `ticket` is its RELAY_HEADER, `given` are its other headers."""
+    kept = {name.decode("latin-1"): value.decode("latin-1") for name, value in given if name not in OF_A_BODY}
+    request_id = kept.pop("x-request-id", "")
+    set_request_id(request_id)
+    job_id, _space, wait = ticket.partition(" ")
+    wish = SpeechWish(voice=VoiceRef(""), text="")
+    exchange = Exchange(dialect, wish, request_id, scope, receive, send, headers=kept)
+    try:
+        await _speak(relay, exchange, await relay.opening.run(partial(begun_by_a_view, job_id, wait=float(wait))))
+    except _Left:
+        return
+    except Exception as error:
+        with translation.override(kept.get("content-language", settings.LANGUAGE_CODE)):
+            refusal = dialect.refusal(_problem(error))
+        await _send_whole(refusal, request_id, send)
+
+
+# --- before the first audio ------------------------------------------------------------------------------------------
+
+
+async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
+    """Raises RequestDataTooBig, and _Left when the caller hung up while sending."""
+    if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > LARGEST_BODY:
+        raise RequestDataTooBig
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message["type"] == "http.request" and message.get("more_body"):
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > LARGEST_BODY:
+            raise RequestDataTooBig
+    if message["type"] != "http.request":
+        raise _Left
+    return body
+
+
+def _problem(error: Exception) -> Problem:
+    problem = problem_of(error)
+    if isinstance(error, ProviderError):
+        logger.warning("%s", error)
+    if problem is None:
+        logger.error("speech met what nobody foresaw", exc_info=error)
+        problem = problem_of(Fault())
+        assert problem is not None
+    return problem
+
+
+def _language(reader: Reader, headers: Mapping[str, str]) -> str:
+    """The token owner's choice, else what the program asks for, else the site's own."""
+    if reader.language:
+        return reader.language
+    for wanted, _weight in parse_accept_lang_header(headers.get("accept-language", "")):
+        with suppress(LookupError):
+            return get_supported_language_variant(wanted)
+    return settings.LANGUAGE_CODE
+
+
+async def _send_whole(whole: Answer, request_id: str, send: Send) -> None:
+    headers = {**whole.headers, "Content-Length": str(len(whole.body)), "X-Request-Id": request_id}
+    await send({"type": "http.response.start", "status": whole.status, "headers": _encoded(headers)})
+    await send({"type": "http.response.body", "body": whole.body})
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+# --- from the first audio on -----------------------------------------------------------------------------------------
+
+
+async def _speak(relay: Relay, exchange: Exchange, admitted: Admitted) -> None:
+    """Raises what is refused before the first audio; after it, whatever happens is told by the transfer and the row."""
+    watching = asyncio.create_task(_watch(exchange.receive, relay, admitted.job))
+    try:
+        voice = await relay.open(admitted.job, admitted.speech, wait=admitted.wait)
+        try:
+            await _pass_on(voice, exchange)
+        except BaseException as error:
+            told = await voice.leave(ClientLeft() if isinstance(error, TimeoutError) else error)
+            logger.info("speech of job %s broke off: %s", voice.job.pk, told)
+            raise _Left from None
+        await voice.leave()
+    except asyncio.CancelledError:
+        raise _Left from None
+    finally:
+        watching.cancel()
+
+
+async def _watch(receive: Receive, relay: Relay, job: SynthesisJob) -> None:
+    """Stop the voice when its listener hangs up."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    if voice := relay.speaking.get(job.pk):
+        voice.stop(ClientLeft())
+
+
+async def _pass_on(voice: Voice, exchange: Exchange) -> None:
+    dialect, wish = exchange.dialect, exchange.wish
+    speaking = speaking_of(voice)
+    framing = dialect.framing(wish, speaking)
+    response = Response(exchange, {**exchange.headers, **STREAMED, **dialect.headers(wish, speaking)})
+    body = framing.opening()
+    try:
+        while (piece := await voice.next()) is not None:
+            await response.send(body + framing.audio(*piece))
+            body = b""
+    except Exception as error:
+        if last_words := framing.failure(_problem(error)):
+            await response.send(last_words)
+        raise
+    spoken = Spoken(characters=voice.tally.characters, milliseconds=None)
+    await response.end(body + framing.ending(spoken))
+
+
+def speaking_of(voice: Voice) -> Speaking:
+    job = voice.job
+    return Speaking(
+        job_id=job.pk,
+        voice_id=job.voice_id,
+        provider=job.provider,
+        model=job.model,
+        text=job.text,
+        audio_format=job.audio_format,
+        sample_rate=job.sample_rate,
+        characters=job.characters_expected,
+        request_id=voice.tally.request_id,
+    )

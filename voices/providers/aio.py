@@ -1,0 +1,340 @@
+"""The only user of websockets: drives a provider's `SpeechSession` on an event loop, as `ws.py` does in a thread.
+
+Frames are read and made by the library's sans-IO protocol; the bytes are moved here, so that a message that waits costs no task and
+all that came in at once is taken at once. Closing the generator closes the socket, which stops the provider's meter.
+Connections go straight to the provider; proxy variables of the environment are not consulted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from functools import partial
+from typing import Any, cast
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus, InvalidURI, PayloadTooBig
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.protocol import State
+from websockets.uri import WebSocketURI, parse_uri
+
+from voices.providers.base import Done, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession
+from voices.providers.driving import (
+    LARGEST_REFUSAL,
+    MAX_MESSAGE_BYTES,
+    DeadOnArrival,
+    Lost,
+    Spoken,
+    certificates,
+    no_address,
+    refused,
+    unreachable,
+)
+from voices.providers.errors import ProviderError
+from voices.providers.warm import Pool
+
+# What has come in and was not asked for yet: beyond the first the provider is not read from, until it is down to the second.
+FULL_BYTES = 512 * 1024
+ROOM_BYTES = 128 * 1024
+_GOODBYE_SECONDS = 1.0
+
+# It logs frames as it sees them, and a frame holds somebody's text.
+_SILENT = logging.getLogger("voices.providers.aio.frames")
+_SILENT.disabled = True
+
+
+async def speak(
+    speech: Speech, request: SpeechRequest, *, pool: Pool[Connection]
+) -> AsyncGenerator[Sequence[Spoken], None]:
+    """Speak one task, yielding what has come in since the last time, never nothing; ends after `Done`.
+
+    Raises as `ws.speak` does, and replaces a kept connection that turns out to be dead as it does.
+    """
+    where = speech.connection(request)
+    session = speech.session(request)
+    with pool.task(where, partial(open_connection, speech, where)):
+        kept = pool.borrow(where)
+        if kept is not None:
+            try:
+                async for said in _task(kept, session, where, pool):
+                    yield said
+            except DeadOnArrival:
+                session = speech.session(request)
+            else:
+                return
+        async for said in _task(await open_connection(speech, where), session, where, pool):
+            yield said
+
+
+async def _task(
+    connection: Connection, session: SpeechSession, where: SpeechConnection, pool: Pool[Connection]
+) -> AsyncGenerator[Sequence[Spoken], None]:
+    finished = False
+    try:
+        for send in session.open():
+            connection.send(send.frame)
+        while not finished:
+            said: list[Spoken] = []
+            failure: ProviderError | None = None
+            for message in await connection.receive(where.frame_timeout):
+                try:
+                    for event in session.receive(message):
+                        if isinstance(event, Send):
+                            connection.send(event.frame)
+                        else:
+                            said.append(event)
+                            finished = finished or isinstance(event, Done)
+                except ProviderError as error:
+                    failure = error
+                if finished or failure:
+                    break
+            if finished:
+                pool.give_back(where, connection)
+            if said:
+                yield said
+            if failure:
+                raise failure
+    except Lost as lost:
+        if connection.reused and lost.hung_up and not connection.has_received:
+            raise DeadOnArrival from None
+        broken = session.connection_lost(str(lost))
+        broken.request_id = broken.request_id or session.request_id
+        raise broken from None
+    except ProviderError as error:
+        error.request_id = error.request_id or session.request_id
+        raise
+    finally:
+        if not finished:
+            connection.close()
+
+
+# --- opening -------------------------------------------------------------------------------------------------------------
+
+
+async def open_connection(speech: Speech, where: SpeechConnection) -> Connection:
+    """Raises ProviderError or ConfigurationError when it does not stand within `where.open_timeout`."""
+    try:
+        address = parse_uri(where.url)
+    except (InvalidURI, ValueError):
+        raise no_address(where) from None
+    connection: Connection | None = None
+    try:
+        async with asyncio.timeout(where.open_timeout):
+            _transport, connection = await asyncio.get_running_loop().create_connection(
+                lambda: Connection(address),
+                address.host,
+                address.port,
+                ssl=certificates() if address.secure else None,
+                server_hostname=address.host if address.secure else None,
+            )
+            await connection.shake_hands(where.headers)
+    except InvalidStatus as error:
+        answer = error.response
+        body = bytes(answer.body)[:LARGEST_REFUSAL]
+        raise refused(speech, where, answer.status_code, body, date=answer.headers.get("date", "")) from None
+    except (OSError, ValueError, Lost) as error:  # TimeoutError is an OSError; a host name may be none (ValueError)
+        raise unreachable(where, error) from None
+    finally:
+        if connection is not None and not connection.stands:
+            connection.drop()
+    return connection
+
+
+# --- one connection ------------------------------------------------------------------------------------------------------
+
+
+class Connection(asyncio.Protocol):
+    """One WebSocket. `has_received`: something came in since its last task ended."""
+
+    def __init__(self, address: WebSocketURI) -> None:
+        self.reused = False
+        self.has_received = False
+        self._protocol = ClientProtocol(address, max_size=MAX_MESSAGE_BYTES, logger=_SILENT)
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._messages: deque[str | bytes] = deque()
+        self._waiting_bytes = 0
+        self._fragments: list[bytes] = []
+        self._opcode = Opcode.BINARY
+        self._lost: Lost | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self._handshake: asyncio.Future[None] = self._loop.create_future()
+        self._pong: bytes | None = None
+        self._goodbye: asyncio.TimerHandle | None = None
+
+    # --- what its users ask ---
+
+    async def shake_hands(self, headers: Any) -> None:
+        """Raises InvalidStatus for a refusal, another InvalidHandshake as Lost, and Lost."""
+        request = self._protocol.connect()
+        request.headers.update(headers)
+        self._protocol.send_request(request)
+        self._flush()
+        await self._handshake
+
+    @property
+    def stands(self) -> bool:
+        return self._lost is None and self._protocol.state is State.OPEN
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it still stands with nothing waiting: an idle connection that has something to say is on its way out."""
+        return self.stands and not self._messages
+
+    def send(self, frame: str | bytes) -> None:
+        """What cannot be sent is not raised: what the other side said before it hung up still waits to be received."""
+        if not self.stands:
+            return
+        if isinstance(frame, str):
+            self._protocol.send_text(frame.encode(errors="replace"))
+        else:
+            self._protocol.send_binary(frame)
+        self._flush()
+
+    async def receive(self, timeout: float) -> list[str | bytes]:
+        """All messages that are there, waiting `timeout` seconds for the first to be whole. Raises Lost."""
+        if not self._messages:
+            await self._something(timeout)
+        messages = list(self._messages)
+        self._messages.clear()
+        self._waiting_bytes = 0
+        if self._transport is not None and self._lost is None:
+            self._transport.resume_reading()
+        self.has_received = True
+        return messages
+
+    def ask_if_alive(self) -> bool:
+        """Send a ping. False: the last one has not been answered."""
+        if self._pong is not None or not self.stands:
+            return False
+        self._pong = b"alive?"
+        self._protocol.send_ping(self._pong)
+        self._flush()
+        return True
+
+    def close(self) -> None:
+        """Say goodbye and wait for nobody: whoever does not hang up is hung up on."""
+        if self._transport is None or self._goodbye is not None:
+            return
+        if self.stands:
+            self._protocol.send_close()
+            self._flush()
+        self._transport.close()
+        self._goodbye = self._loop.call_later(_GOODBYE_SECONDS, self.drop)
+
+    def drop(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- what the event loop tells ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        protocol = self._protocol
+        protocol.receive_data(data)
+        for event in protocol.events_received():
+            if isinstance(event, Frame):
+                self._take(event)
+            elif isinstance(event, Response):
+                self._shake(event)
+        self._flush()
+        if protocol.parser_exc is not None:
+            broken = protocol.parser_exc
+            nonsense = f"the provider broke the WebSocket protocol ({type(broken).__name__})"
+            self._lose(Lost.because_of_size() if isinstance(broken, PayloadTooBig) else Lost(nonsense))
+        elif self._waiting_bytes > FULL_BYTES and self._transport is not None:
+            self._transport.pause_reading()
+
+    def eof_received(self) -> None:
+        self._protocol.receive_eof()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._goodbye is not None:
+            self._goodbye.cancel()
+        name = type(error).__name__ if error else "end of stream"
+        self._lose(Lost(f"the connection broke ({name})", hung_up=True))
+        self._transport = None
+
+    # --- how that is understood ---
+
+    def _shake(self, answer: Response) -> None:
+        refusal = self._protocol.handshake_exc
+        if self._handshake.done():
+            return
+        if refusal is None:
+            self._handshake.set_result(None)
+        elif isinstance(refusal, InvalidStatus):
+            self._handshake.set_exception(refusal)
+        else:
+            self._lose(Lost(type(refusal).__name__))
+
+    def _take(self, frame: Frame) -> None:
+        match frame.opcode:
+            case Opcode.TEXT | Opcode.BINARY:
+                self._opcode = frame.opcode
+                if not frame.fin:
+                    self._fragments = [bytes(frame.data)]
+                    return
+                data = bytes(frame.data)
+            case Opcode.CONT:
+                self._fragments.append(bytes(frame.data))
+                if not frame.fin:
+                    return
+                data = b"".join(self._fragments)
+                self._fragments = []
+            case Opcode.CLOSE:
+                self._lose(Lost.because_of_close(bytes(frame.data)))
+                return
+            case Opcode.PONG:
+                self._pong = None
+                return
+            case _:
+                return
+        if self._lost is not None:
+            return
+        self._waiting_bytes += len(data)
+        try:
+            self._messages.append(data.decode() if self._opcode is Opcode.TEXT else data)
+        except UnicodeDecodeError:
+            self._lose(Lost.because_of_text())
+        self._wake()
+
+    async def _something(self, timeout: float) -> None:
+        if self._lost is not None:
+            raise self._lost
+        self._reader = self._loop.create_future()
+        timer = self._loop.call_later(timeout, self._give_up, timeout)
+        try:
+            await self._reader
+        finally:
+            timer.cancel()
+            self._reader = None
+        if not self._messages and self._lost is not None:
+            raise self._lost
+
+    def _give_up(self, timeout: float) -> None:
+        self._lose(Lost.because_of_silence(timeout))
+
+    def _lose(self, lost: Lost) -> None:
+        """The first reason is the true one; what came in before it is still heard."""
+        if self._lost is None:
+            self._lost = lost
+        if not self._handshake.done():
+            self._handshake.set_exception(self._lost)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def _flush(self) -> None:
+        if self._transport is None:
+            return
+        for data in self._protocol.data_to_send():
+            if data:
+                self._transport.write(data)
