@@ -116,6 +116,9 @@ export function mountRecording(root) {
   }
   button.addEventListener("click", () => (recording ? recording.stop() : start()));
 
+  // Chosen before this script was here.
+  if (input.files.length) take(input.files[0], input.files[0].name);
+
   async function start() {
     find("trouble").textContent = "";
     let stream;
