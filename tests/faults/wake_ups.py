@@ -16,6 +16,7 @@ import time
 
 from tests.faults import mixed
 from tests.faults.figures import judged, portal_of_its_own, say
+from tests.processes.alice import calls
 from tests.processes.eventually import eventually
 from tests.processes.started import Started
 
@@ -69,10 +70,11 @@ def freeze(started: Started, work: mixed.Mixed, *, seconds: float) -> None:
     """Stop the worker that speaks the next job while its provider hesitates, and let it go on when others have closed the books."""
     started.sandbox.fail(operation="synthesis", how="delay", at="before", seconds=3.0)
     text = "这一句说到一半就停了。"
+    asked = calls(started, "run-task")
     job = work.alice.submit(work.spoken_with, text)
     work.texts[job] = text
-    pid = eventually(lambda: speaks(started), what="a worker speaks")
-    eventually(lambda: started.sandbox.ledger.calls("run-task")[-1:], what="the provider was asked")
+    eventually(lambda: calls(started, "run-task") > asked, what="the provider was asked")
+    pid = speaks(started)
     os.kill(pid, signal.SIGSTOP)
     time.sleep(seconds)
     ended = work.alice.sees("jobs", job, "Failed", "Success", seconds=120)
