@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.http import StreamingHttpResponse
 from pytest_django import DjangoAssertNumQueries
-from pytest_django.live_server_helper import LiveServer
 from rest_framework.test import APIClient
 
 from synthesis import services
 from synthesis.models import SynthesisJob
 from tests.cast import program_with, token_of
 from tests.listening import listen
-from tests.recordings import WOMAN, recording
 from tests.worker import drain
 from voiceclone_site.accounts.models import ApiToken, User
 from voiceclone_site.sandbox.remote import Sandbox
 from voices import ledger, rate
 from voices.models import ProviderAccount, VoiceClone
-from voices.providers.errors import ProviderError
 
 State = SynthesisJob.State
 
@@ -37,14 +32,6 @@ def order(voice: VoiceClone, /, **changes: Any) -> dict[str, Any]:
     """What speech is ordered with; None leaves a field out."""
     wanted = {"voice": str(voice.pk), "text": WEATHER, **changes}
     return {name: value for name, value in wanted.items() if value is not None}
-
-
-def heard(answer: Any) -> bytes:
-    assert isinstance(answer, StreamingHttpResponse), answer.content
-    try:
-        return b"".join(answer)
-    finally:
-        answer.close()
 
 
 @pytest.fixture
@@ -79,123 +66,7 @@ def jobs(voice: VoiceClone, count: int, **fields: Any) -> list[SynthesisJob]:
     return [SynthesisJob.objects.create(**{**described, "text": f"Text {n}", **fields}) for n in range(count)]
 
 
-# --- streamed --------------------------------------------------------------------------------------------------------
-
-
-def test_it_streams_speech_in_the_voice_of_the_sample(alice_api: APIClient, ready_voice: VoiceClone) -> None:
-    answer = alice_api.post(SPEECH, order(ready_voice, text=STORY, format="wav"), format="json")
-    audio = heard(answer)
-    assert answer["Content-Type"] == "audio/wav"
-    assert answer["X-Accel-Buffering"] == "no"
-    assert answer["Cache-Control"] == "no-store"
-    assert listen(audio).f0 == pytest.approx(listen(recording(WOMAN)).f0, rel=0.10)
-
-    job = alice_api.get(f"{JOBS}/{answer['X-Job-Id']}").json()
-    assert (job["state"], job["mode"], job["text"]) == ("Success", "stream", STORY)
-    assert job["first_audio_ms"] is not None
-    kept = alice_api.get(job["audio"]["url"]).getvalue()
-    assert len(kept) == job["audio"]["bytes"] == len(audio)
-
-
-@pytest.mark.parametrize(
-    ("audio_format", "content_type"), [("mp3", "audio/mpeg"), ("opus", "audio/ogg"), ("pcm", "audio/pcm")]
-)
-def test_it_says_what_it_streams(
-    alice_api: APIClient, ready_voice: VoiceClone, audio_format: str, content_type: str
-) -> None:
-    body = order(ready_voice, format=audio_format)
-    answer = alice_api.post(SPEECH, body, format="json", headers={"accept": "audio/mpeg"})
-    assert heard(answer)
-    assert answer["Content-Type"] == content_type
-
-
-def test_it_passes_the_parameters_on(alice_api: APIClient, ready_voice: VoiceClone, sandbox: Sandbox) -> None:
-    parameters = {"rate": 1.5, "volume": 60, "seed": 7}
-    heard(alice_api.post(SPEECH, order(ready_voice, sample_rate=16000, parameters=parameters), format="json"))
-    sent = sandbox.ledger.calls("run-task")[0].body["payload"]["parameters"]
-    assert parameters.items() <= sent.items()
-    assert sent["sample_rate"] == 16000
-
-
-def test_it_answers_before_the_provider_has_said_its_last(
-    alice_api: APIClient, ready_voice: VoiceClone, sandbox: Sandbox
-) -> None:
-    sandbox.configure(speed=4)
-    answer = alice_api.post(SPEECH, order(ready_voice, text=STORY), format="json")
-    assert answer.status_code == 200
-    assert sandbox.ledger.answers("task-finished") == []
-    heard(answer)
-    assert len(sandbox.ledger.answers("task-finished")) == 1
-
-
-def test_it_puts_the_first_audio_on_the_wire_before_the_last_frame(
-    transactional_db: None, ready_voice: VoiceClone, live_server: LiveServer, sandbox: Sandbox
-) -> None:
-    sandbox.configure(speed=4)
-    assert ready_voice.owner is not None
-    headers = {"Authorization": f"Bearer {token_of(ready_voice.owner)}", "Content-Type": "application/json"}
-    host = live_server.url.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=20)
-    try:
-        connection.request("POST", SPEECH, body=json.dumps(order(ready_voice, text=STORY)), headers=headers)
-        answer = connection.getresponse()
-        assert answer.read(1)
-        assert sandbox.ledger.answers("task-finished") == []
-        assert len(answer.read()) > 1000
-    finally:
-        connection.close()
-    assert len(sandbox.ledger.answers("task-finished")) == 1
-
-
-def test_it_stops_when_the_client_leaves(alice_api: APIClient, ready_voice: VoiceClone, sandbox: Sandbox) -> None:
-    sandbox.configure(speed=2)
-    answer = alice_api.post(SPEECH, order(ready_voice, text=STORY * 3), format="json")
-    assert isinstance(answer, StreamingHttpResponse)
-    next(iter(answer))
-    answer.close()
-    job = alice_api.get(f"{JOBS}/{answer['X-Job-Id']}").json()
-    assert (job["state"], job["error"]["code"], job["audio"]) == ("Cancelled", "client_left", None)
-    assert sandbox.ledger.answers("task-finished") == []
-
-
-def test_it_breaks_the_transfer_when_the_provider_fails_in_the_middle(
-    alice_api: APIClient, ready_voice: VoiceClone, sandbox: Sandbox
-) -> None:
-    sandbox.fail(operation="synthesis", how="close", at="after")
-    answer = alice_api.post(SPEECH, order(ready_voice, text=STORY), format="json")
-    assert answer.status_code == 200
-    with pytest.raises(ProviderError):
-        heard(answer)
-    job = alice_api.get(f"{JOBS}/{answer['X-Job-Id']}").json()
-    assert (job["state"], job["error"]["code"], job["audio"]) == ("Failed", "stream_broken", None)
-
-
-@pytest.mark.parametrize(
-    ("provider_code", "status", "code"),
-    [
-        ("DataInspectionFailed", 422, "text_rejected"),
-        ("Throttling.RateQuota", 429, "rate_limited"),
-        ("InvalidApiKey", 502, "credentials_rejected"),
-    ],
-)
-def test_it_answers_a_refusal_of_the_provider_as_an_error(
-    alice_api: APIClient, ready_voice: VoiceClone, sandbox: Sandbox, provider_code: str, status: int, code: str
-) -> None:
-    sandbox.fail(operation="synthesis", how="error", code=provider_code, message="no")
-    refusal = alice_api.post(SPEECH, order(ready_voice), format="json")
-    error = refusal.json()["error"]
-    assert (refusal.status_code, error["code"], error["provider_code"]) == (status, code, provider_code)
-    assert error["provider"] == "aliyun"
-    assert error["provider_request_id"]
-    assert refusal["Content-Type"] == "application/json"
-
-
-def test_it_says_that_the_provider_cannot_be_reached(alice_api: APIClient, voice: VoiceClone) -> None:
-    ProviderAccount.objects.update(endpoints={"http": "http://127.0.0.1:1/", "websocket": "ws://127.0.0.1:1/"})
-    refusal = alice_api.post(SPEECH, order(voice), format="json")
-    assert refusal.status_code == 503
-    assert refusal.json()["error"]["code"] == "provider_unreachable"
-    assert refusal.json()["error"]["retryable"]
+# --- refused --------------------------------------------------------------------------------------------------------
 
 
 def test_it_says_when_to_come_back_when_there_is_too_much_to_say(alice_api: APIClient, voice: VoiceClone) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.http import StreamingHttpResponse
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from synthesis.models import SynthesisJob
+from tests.front import Answer, Portal
 from tests.listening import listen
 from tests.recordings import WOMAN, recording
 from tests.worker import drain
@@ -74,33 +74,35 @@ def wish(voice: VoiceClone, **changes: Any) -> dict[str, Any]:
     return {"voice": str(voice.pk), "text": WEATHER, **changes}
 
 
-def streamed(client: Client, form: dict[str, Any]) -> tuple[Any, bytes]:
-    answer: Any = client.post("/speak/stream/", form, headers=AS_A_SCRIPT)
-    assert isinstance(answer, StreamingHttpResponse), answer.content
-    try:
-        return answer, b"".join(answer)
-    finally:
-        answer.close()
+def streamed(portal: Portal, browser: Client, form: dict[str, Any]) -> Answer:
+    answer = portal.submit("/speak/stream/", form, browser=browser)
+    assert answer.status == 200, answer.body
+    portal.until_quiet()
+    return answer
 
 
 # --- the stream ------------------------------------------------------------------------------------------------------
 
 
-def test_it_streams_speech_in_the_voice_of_the_sample(alice_client: Client, ready_voice: VoiceClone) -> None:
-    answer, audio = streamed(alice_client, wish(ready_voice, text="从前有一座山。山上有一座庙。庙里有一个老和尚。"))
-    assert (answer["Content-Type"], answer["X-Accel-Buffering"]) == ("audio/wav", "no")
-    assert answer["Cache-Control"] == "no-store"
-    assert "Content-Length" not in answer
-    assert listen(audio).f0 == pytest.approx(listen(recording(WOMAN)).f0, rel=0.10)
-    job = SynthesisJob.objects.get(pk=answer["X-Job-Id"])
-    assert (job.state, job.owner, job.audio_bytes) == (State.SUCCESS, ready_voice.owner, len(audio))
+def test_it_streams_speech_in_the_voice_of_the_sample(
+    portal: Portal, alice_client: Client, ready_voice: VoiceClone
+) -> None:
+    answer = streamed(portal, alice_client, wish(ready_voice, text="从前有一座山。山上有一座庙。庙里有一个老和尚。"))
+    assert (answer.headers["content-type"], answer.headers["x-accel-buffering"]) == ("audio/wav", "no")
+    assert answer.headers["cache-control"] == "no-store"
+    assert "content-length" not in answer.headers
+    assert listen(answer.body).f0 == pytest.approx(listen(recording(WOMAN)).f0, rel=0.10)
+    job = SynthesisJob.objects.get(pk=answer.headers["x-job-id"])
+    assert (job.state, job.owner, job.audio_bytes) == (State.SUCCESS, ready_voice.owner, len(answer.body))
 
 
-def test_it_speaks_with_the_settings_of_the_voice_s_own_model(alice_client: Client, ready_voice: VoiceClone) -> None:
+def test_it_speaks_with_the_settings_of_the_voice_s_own_model(
+    portal: Portal, alice_client: Client, ready_voice: VoiceClone
+) -> None:
     form = wish(ready_voice)
     changed = {"audio_format": "mp3", "sample_rate": "16000", "rate": "1.5", "pitch": "1", "volume": "50"}
-    answer, _audio = streamed(alice_client, form | {PREFIX + name: value for name, value in changed.items()})
-    job = SynthesisJob.objects.get(pk=answer["X-Job-Id"])
+    answer = streamed(portal, alice_client, form | {PREFIX + name: value for name, value in changed.items()})
+    job = SynthesisJob.objects.get(pk=answer.headers["x-job-id"])
     assert (job.audio_format, job.sample_rate, job.options) == ("mp3", 16000, {"rate": 1.5})
 
 
@@ -136,23 +138,15 @@ def test_it_says_that_a_voice_is_not_ready(alice: User, alice_client: Client, ac
     assert answer.json()["error"]["code"] == "voice_not_ready"
 
 
-def test_it_says_what_the_provider_refused(alice_client: Client, ready_voice: VoiceClone, sandbox: Sandbox) -> None:
+def test_it_says_what_the_provider_refused(
+    portal: Portal, alice_client: Client, ready_voice: VoiceClone, sandbox: Sandbox
+) -> None:
     sandbox.forget_voices()
-    answer = alice_client.post("/speak/stream/", wish(ready_voice), headers=AS_A_SCRIPT)
-    assert answer.status_code in (409, 502)
+    answer = portal.submit("/speak/stream/", wish(ready_voice), browser=alice_client)
+    portal.until_quiet()
+    assert answer.status in (409, 502)
     assert answer.json()["error"]["provider_request_id"]
     assert SynthesisJob.objects.get().state == State.FAILED
-
-
-def test_it_settles_as_cancelled_when_the_listener_leaves(
-    alice_client: Client, ready_voice: VoiceClone, sandbox: Sandbox
-) -> None:
-    sandbox.configure(speed=2)
-    answer: Any = alice_client.post("/speak/stream/", wish(ready_voice, text="从前有一座山。" * 8), headers=AS_A_SCRIPT)
-    assert next(iter(answer))
-    answer.close()
-    assert SynthesisJob.objects.get(pk=answer["X-Job-Id"]).state == State.CANCELLED
-    assert sandbox.ledger.answers("task-finished") == []
 
 
 # --- the page --------------------------------------------------------------------------------------------------------
@@ -280,9 +274,10 @@ def test_it_changes_the_card_only_when_the_state_has_changed(alice_client: Clien
     assert "Speaking" in alice_client.get(f"/history/{job.pk}/state/?seen=Queued").content.decode()
 
 
-def test_it_plays_and_downloads_the_audio(alice_client: Client, ready_voice: VoiceClone) -> None:
-    answer, audio = streamed(alice_client, wish(ready_voice))
-    address = f"/history/{answer['X-Job-Id']}/audio/"
+def test_it_plays_and_downloads_the_audio(portal: Portal, alice_client: Client, ready_voice: VoiceClone) -> None:
+    answer = streamed(portal, alice_client, wish(ready_voice))
+    audio = answer.body
+    address = f"/history/{answer.headers['x-job-id']}/audio/"
     part = alice_client.get(address, headers={"range": "bytes=0-3"})
     assert (part.status_code, part.getvalue()) == (206, b"RIFF")
     part.close()
@@ -307,9 +302,9 @@ def test_it_speaks_the_same_again_as_a_new_job(alice_client: Client, voice: Voic
     assert (again.text, again.options, again.state) == (WEATHER, {"rate": 1.5}, State.QUEUED)
 
 
-def test_it_deletes_text_and_audio(alice_client: Client, ready_voice: VoiceClone) -> None:
-    answer, _audio = streamed(alice_client, wish(ready_voice))
-    address = f"/history/{answer['X-Job-Id']}/"
+def test_it_deletes_text_and_audio(portal: Portal, alice_client: Client, ready_voice: VoiceClone) -> None:
+    answer = streamed(portal, alice_client, wish(ready_voice))
+    address = f"/history/{answer.headers['x-job-id']}/"
     alice_client.post(f"{address}delete/")
     assert alice_client.get(address).status_code == 404
     assert alice_client.get(f"{address}audio/").status_code == 404

@@ -8,10 +8,11 @@ import time
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from synthesis.models import SynthesisJob
 from tests.cast import token_of
-from tests.front import Answer, Portal, cookies_of, hang_up_after
+from tests.front import Answer, Portal, hang_up_after
 from tests.listening import listen
 from tests.recordings import WOMAN, recording
 from voiceclone_site.accounts.models import ApiToken, User
@@ -102,22 +103,27 @@ def test_it_is_spoken_to_in_openais_form_by_the_voices_name(
     assert the_job(portal).audio_format == "mp3"
 
 
-def test_the_page_plays_from_the_same_relay(
-    portal: Portal, alice_client: Any, ready_voice: VoiceClone, sandbox: Sandbox
-) -> None:
-    page = alice_client.get("/speak/")
-    csrf = page.context["csrf_token"]
-    form = f"voice={ready_voice.pk}&text=hello&csrfmiddlewaretoken={csrf}".encode()
-    headers = {
-        "Cookie": cookies_of(alice_client),
-        "Content-Type": "application/x-www-form-urlencoded",
-        "Accept": "application/json",
-    }
-    answer = portal.ask("/speak/stream/", form, headers=headers)
+def test_the_page_plays_from_the_same_relay(portal: Portal, alice_client: Client, ready_voice: VoiceClone) -> None:
+    form = {"voice": str(ready_voice.pk), "text": "hello"}
+    answer = portal.submit("/speak/stream/", form, browser=alice_client)
     assert (answer.status, answer.headers["content-type"]) == (200, "audio/wav")
     assert "x-relay-job" not in answer.headers
     assert str(the_job(portal).pk) == answer.headers["x-job-id"]
-    assert portal.ask("/speak/stream/", b"voice=1&text=hello", headers=headers).status == 403
+
+
+def test_a_form_from_another_page_is_refused(portal: Portal, alice_client: Client, ready_voice: VoiceClone) -> None:
+    cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in alice_client.cookies.items())
+    kind = "application/x-www-form-urlencoded"
+    form = f"voice={ready_voice.pk}&text=hello".encode()
+    assert portal.ask("/speak/stream/", form, headers={"Cookie": cookies, "Content-Type": kind}).status == 403
+
+
+def test_it_passes_the_parameters_on(ask: Any, sandbox: Sandbox) -> None:
+    parameters = {"rate": 1.5, "volume": 60, "seed": 7}
+    assert ask(sample_rate=16000, parameters=parameters).status == 200
+    sent = sandbox.ledger.calls("run-task")[0].body["payload"]["parameters"]
+    assert parameters.items() <= sent.items()
+    assert sent["sample_rate"] == 16000
 
 
 def test_the_same_key_is_spoken_once(ask: Any, portal: Portal, token: str, ready_voice: VoiceClone) -> None:
@@ -225,6 +231,24 @@ def test_a_provider_that_fails_before_the_first_sound_is_an_honest_refusal(
     assert answer.status in {502, 503}
     assert answer.json()["error"]["retryable"]
     assert the_job(portal).state == State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "told"),
+    [
+        ("DataInspectionFailed", 422, "text_rejected"),
+        ("Throttling.RateQuota", 429, "rate_limited"),
+        ("InvalidApiKey", 502, "credentials_rejected"),
+    ],
+)
+def test_a_refusal_of_the_provider_is_an_error_with_its_code(
+    ask: Any, portal: Portal, sandbox: Sandbox, code: str, status: int, told: str
+) -> None:
+    sandbox.fail(operation="synthesis", how="error", code=code, message="no")
+    answer = ask()
+    error = answer.json()["error"]
+    assert (answer.status, error["code"], error["provider_code"]) == (status, told, code)
+    assert the_job(portal).error_code == told
 
 
 # --- broken off ------------------------------------------------------------------------------------------------------

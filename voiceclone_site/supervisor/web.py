@@ -7,8 +7,6 @@ import sys
 
 import uvicorn
 
-GRACE = 10
-"""Seconds that streams have to end by themselves once somebody asked us to stop."""
 KEEP_ALIVE = 15
 # Threads that speak to the database must not keep the event loop waiting for Python's usual 5 ms whenever it has something to do.
 SWITCH_INTERVAL = 0.0005
@@ -31,7 +29,8 @@ def main() -> None:
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=GRACE,
+        # What is being spoken may end; what has not by then is broken off, and its row says so.
+        timeout_graceful_shutdown=int(os.environ.get("STOP_SECONDS") or "10"),
         backlog=2048,
     )
 
