@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from http import HTTPMethod
+from typing import Any
 
 from django.apps import apps
 from django.conf import settings
@@ -156,8 +157,8 @@ def _voices(now: datetime) -> Iterator[Metric]:
             if row["sent"] is not None:
                 age.add_metric([row["provider"]], (now - row["sent"]).total_seconds())
     recent = VoiceClone.objects.filter(state=VoiceClone.State.FAILED, updated_at__gte=now - DAY)
-    for row in recent.order_by().values("provider", "error_code").annotate(n=Count("pk")):
-        failed.add_metric([row["provider"], row["error_code"]], row["n"])
+    for code in recent.order_by().values("provider", "error_code").annotate(n=Count("pk")):
+        failed.add_metric([code["provider"], code["error_code"]], code["n"])
     yield from (number, unknown, age, failed)
 
 
@@ -197,7 +198,8 @@ def _first_audio(now: datetime) -> Metric:
     )
     below = {f"below_{ms}": Count("pk", filter=Q(first_audio_ms__lte=ms)) for ms in FIRST_AUDIO_MS}
     spoken = SynthesisJob.objects.filter(created_at__gte=now - HOUR, first_audio_ms__isnull=False).order_by()
-    for row in spoken.values("provider").annotate(n=Count("pk"), ms=Sum("first_audio_ms"), **below):
+    for grouped in spoken.values("provider").annotate(n=Count("pk"), ms=Sum("first_audio_ms"), **below):
+        row: dict[str, Any] = {**grouped}
         buckets = [(str(ms / 1000), row[f"below_{ms}"]) for ms in FIRST_AUDIO_MS]
         family.add_metric([row["provider"]], [*buckets, ("+Inf", row["n"])], row["ms"] / 1000)
     return family

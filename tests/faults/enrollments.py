@@ -4,8 +4,8 @@
                                       [--hurry]
 
 Every call of an enrollment operation (create, list, query, delete) is struck with the same chance. Some voices are deleted in
-the middle of it. A call without an answer is looked into after 15, 60 and 300 s before it is sent again, and that may go wrong, too: it
-takes half an hour until the last voice is clear. With --hurry nobody looks later than 30 s after the last look.
+the middle of it. A call without an answer is looked into after 15, 60 and 300 s before it is sent again, and that may go wrong,
+too: it takes half an hour until the last voice is clear. With --hurry nobody looks later than 30 s after the last look.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from tests.faults.mixed import ACCOUNT, STILL_TO_DO, mark_of
 from tests.processes.alice import Alice
 from tests.processes.eventually import eventually
 from tests.processes.started import Started
+from voiceclone_site.sandbox.faults import At, How
 from voiceclone_site.sandbox.remote import Sandbox
 
 OPERATIONS = ("create_voice", "list_voice", "query_voice", "delete_voice")
+HOWS: tuple[How, ...] = ("drop", "drop", "error", "error", "delay")
+ATS: tuple[At, ...] = ("before", "after")
 NOTHING_OF = ("not terminal", "duplicates", "orphans", "slots held without a voice")
 
 
@@ -64,8 +67,7 @@ def plan_faults(sandbox: Sandbox, chance: random.Random, *, calls: int, share: f
     planned = 0
     for operation in OPERATIONS:
         for nth in (turn for turn in range(1, calls + 1) if chance.random() < share):
-            how = chance.choice(("drop", "drop", "error", "error", "delay"))
-            at = chance.choice(("before", "after"))
+            how, at = chance.choice(HOWS), chance.choice(ATS)
             sandbox.fail(operation=operation, how=how, at=at, nth=nth, account=ACCOUNT, seconds=delay)
             planned += 1
     return planned
