@@ -6,6 +6,7 @@ Every name read here stands in docs/settings.md; a test keeps that page complete
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -268,7 +269,7 @@ if S3_BUCKET:
     }
 else:
     _recordings = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MEDIA_ROOT}}
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     # Recordings are personal data: nothing in here has an address of its own; signed, expiring URLs hand out one object.
     "default": _recordings,
     "staticfiles": {"BACKEND": "voiceclone_site.static_files.GzippedStaticFiles"},
