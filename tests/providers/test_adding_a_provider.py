@@ -18,6 +18,8 @@ from django.core.management import call_command
 from django.test import Client
 from rest_framework.test import APIClient
 
+from tests.cast import token_of
+from tests.front import Portal
 from tests.providers.loopback import Loopback
 from tests.recordings import WOMAN, recording
 from tests.synthesis.command_line import CommandLine, at_the_sandbox, voiceclone
@@ -100,13 +102,19 @@ def test_the_admin_asks_for_its_credentials(dana_client: Client, toy: ProviderAc
 
 
 def test_a_voice_is_trained_speaks_and_is_deleted_through_the_api(
-    alice_api: APIClient, charlie_api: APIClient, alice_client: Client, toy: ProviderAccount, studio: ToyStudio
+    alice: User,
+    alice_api: APIClient,
+    charlie_api: APIClient,
+    alice_client: Client,
+    portal: Portal,
+    toy: ProviderAccount,
+    studio: ToyStudio,
 ) -> None:
     voice = new_voice(alice_api)
     assert (voice.state, voice.remote_id, voice.options) == ("Success", "toy-1", {"mood": "grave"})
-    answer = alice_api.post("/api/v1/speech", {"voice": str(voice.pk), "text": "Hello"}, format="json")
-    assert answer.status_code == 200
-    assert b"".join(answer) == TONE * 5
+    answer = portal.ask("/api/v1/speech", {"voice": str(voice.pk), "text": "Hello"}, token=token_of(alice))
+    assert (answer.status, answer.body) == (200, TONE * 5)
+    portal.until_quiet()
     assert alice_client.get(f"/voices/{voice.pk}/").status_code == 200
     assert charlie_api.get(f"/api/v1/voices/{voice.pk}").status_code == 404
     alice_api.delete(f"/api/v1/voices/{voice.pk}")
@@ -128,11 +136,14 @@ def test_the_page_makes_a_voice(alice_client: Client, alice: User, toy: Provider
     assert finish(VoiceClone.objects.get(owner=alice)).state == "Success"
 
 
-def test_its_refusals_are_explained_everywhere(alice_api: APIClient, visitor: Client, toy: ProviderAccount) -> None:
+def test_its_refusals_are_explained_everywhere(
+    alice: User, alice_api: APIClient, visitor: Client, portal: Portal, toy: ProviderAccount
+) -> None:
     voice = new_voice(alice_api)
-    refusal = alice_api.post("/api/v1/speech", {"voice": str(voice.pk), "text": "Why?"}, format="json")
+    refusal = portal.ask("/api/v1/speech", {"voice": str(voice.pk), "text": "Why?"}, token=token_of(alice))
+    portal.until_quiet()
     error = refusal.json()["error"]
-    assert (refusal.status_code, error["code"], error["provider_code"]) == (422, "text_rejected", "T-9")
+    assert (refusal.status, error["code"], error["provider_code"]) == (422, "text_rejected", "T-9")
     assert error["help_url"].endswith("/help/errors/?q=T-9#toy-synthesis-t-9")
     page = visitor.get("/help/errors/", {"q": "question mark"}).content.decode()
     assert "A toy whistles no question marks." in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -28,6 +29,8 @@ __all__ = ["at_the_sandbox", "voiceclone"]
 ROOT = Path(__file__).resolve().parent.parent.parent
 TRAINED = "_ttsclone-a1b2c3d4-"
 HELLO = "你好,这是我的声音克隆。"
+PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+SESSION = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0].splitlines()
 
 
 @pytest.fixture
@@ -57,6 +60,51 @@ def is_mp3(path: Path) -> bool:
 
 
 # --- the document's session ------------------------------------------------------------------------------------------
+
+
+def test_it_runs_the_session_of_its_page_line_by_line(
+    voiceclone: CommandLine,
+    iflytek_account: ProviderAccount,
+    wav: Path,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which is the provider's own; its ids are examples, and the second `upload` is another way to do what the first has done."""
+    User.objects.create_user("you@example.com")
+    monkeypatch.chdir(wav.parent)
+    Path("article.txt").write_text("测试语音合成", encoding="utf-8")
+    real = {"12345": "", "YOUR_RES_ID": ""}
+    printed: dict[str, list[str]] = {}
+
+    def run(line: str) -> None:
+        before, _pipe, command = line.rpartition(" | ")
+        program = shlex.split(command)
+        assert program[:3] == ["python", "manage.py", "voiceclone"]
+        ran = voiceclone(*(real.get(word, word) for word in program[3:]), piped=before.removeprefix("echo ").strip('"'))
+        assert ran.status == 0, f"{line}\n{ran.err}"
+        verb = " ".join(program[3:5]) if program[3] == "train" else program[3]
+        printed.setdefault(verb, []).append(ran.out)
+        if verb == "train create":
+            real["12345"] = ran.out
+        if verb == "train quick":
+            real["YOUR_RES_ID"] = ran.out
+
+    create = next(line for line in SESSION if " train create " in line)
+    for line in filter(None, SESSION):
+        if "--audio-url" in line:
+            run(create)
+        run(line)
+
+    first, second = printed["train create"]
+    assert printed["train upload"] == [first, second]
+    assert printed["train submit"] == [second]
+    assert printed["train status"][0].startswith("success\t")
+    assert printed["synth"] == ["output.mp3", "hello.mp3", "article.mp3", "output.mp3", "output.mp3"]
+    assert all(is_mp3(Path(name)) for name in printed["synth"])
+    assert VoiceClone.objects.get(pk=printed["import"][0]).remote_id == printed["train quick"][0]
+    trained = ["ifly:task/add", "ifly:submitWithAudio"]
+    by_address = ["ifly:task/add", "ifly:audio/add", "ifly:submit"]
+    assert sent(sandbox) == [*trained, *by_address, *trained, *["ifly:clone"] * 5]
 
 
 def test_it_lists_the_texts_to_read(voiceclone: CommandLine) -> None:
@@ -330,11 +378,10 @@ def test_it_leaves_what_was_there_when_a_stream_breaks(
 
 
 def test_its_page_documents_every_status_and_verb() -> None:
-    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
-    documented = {int(number) for number in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+    documented = {int(number) for number in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
     assert documented == {int(status) for status in Exit}
     for verb in ("get-text", "create", "upload", "submit", "status", "quick"):
-        assert f"train {verb}" in page
+        assert f"train {verb}" in PAGE
 
 
 # --- other providers -------------------------------------------------------------------------------------------------

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
 from rest_framework.test import APIClient
 
 from synthesis.models import SynthesisJob
+from tests.cast import token_of
+from tests.front import Answer, Portal
 from tests.providers.iflytek.test_through_the_portal import order, stock_voice
 from tests.recordings import CHINESE_WOMAN, recording
 from tests.sandbox_server import IFLYTEK, OTHER_IFLYTEK
@@ -27,37 +28,41 @@ __all__ = ["order", "stock_voice"]
 
 State = VoiceClone.State
 Order = Callable[..., VoiceClone]
-VOICES, SPEECH, JOBS = "/api/v1/voices", "/api/v1/speech", "/api/v1/jobs"
+VOICES, SPEECH = "/api/v1/voices", "/api/v1/speech"
 TEXT = "今天天气怎么样？我们出去走走吧。"
 
 
-def speaks(api: APIClient, voice: VoiceClone, text: str = TEXT) -> Any:
-    """The answer of the API, heard to its end."""
-    answer = api.post(SPEECH, {"voice": str(voice.pk), "text": text}, format="json")
-    if answer.streaming:
-        b"".join(answer)
-        answer.close()
-    return answer
+class Mouth:
+    """Alice's program, which asks for speech by the API."""
+
+    def __init__(self, portal: Portal, alice: User) -> None:
+        self.portal, self.alice = portal, alice
+
+    def speak(self, voice: VoiceClone, text: str = TEXT) -> Answer:
+        """The answer, heard to its end."""
+        answer = self.portal.ask(SPEECH, {"voice": str(voice.pk), "text": text}, token=token_of(self.alice))
+        self.portal.until_quiet()
+        return answer
+
+    def refused(self, voice: VoiceClone, *, status: int, code: str, provider_code: str, action: str) -> str:
+        """Speech is refused so, the job says the same, and nothing of the text was spoken; the sentence."""
+        answer = self.speak(voice)
+        error = answer.json()["error"]
+        said = (answer.status, error["code"], error["provider_code"], error["action"])
+        assert said == (status, code, provider_code, action)
+        job = SynthesisJob.objects.latest("created_at")
+        assert (job.state, job.characters, job.error_code) == ("Failed", 0, code)
+        return str(error["message"])
 
 
-def refused(api: APIClient, voice: VoiceClone, *, status: int, code: str, provider_code: str, action: str) -> str:
-    """Speech is refused so, the job says the same, and nothing of the text was spoken; the sentence."""
-    answer = speaks(api, voice)
-    error = answer.json()["error"]
-    assert (answer.status_code, error["code"], error["provider_code"], error["action"]) == (
-        status,
-        code,
-        provider_code,
-        action,
-    )
-    (job, *_others) = api.get(JOBS).json()["results"]
-    assert (job["state"], job["characters"], job["error"]["code"]) == ("Failed", 0, code)
-    return str(error["message"])
+@pytest.fixture
+def mouth(portal: Portal, alice: User) -> Mouth:
+    return Mouth(portal, alice)
 
 
 def with_credentials(account: ProviderAccount, **changes: str) -> None:
     account.credentials = {**IFLYTEK, **changes}
-    account.save()
+    account.save(update_fields=["credentials"])
     forget_tokens()
 
 
@@ -89,7 +94,7 @@ def test_a_training_with_a_wrong_key_or_application_is_told_and_goes_on_when_tha
     ],
 )
 def test_speech_with_a_wrong_key_secret_or_application_is_told_as_such(
-    alice_api: APIClient,
+    mouth: Mouth,
     order: Order,
     iflytek_account: ProviderAccount,
     sandbox: Sandbox,
@@ -98,19 +103,17 @@ def test_speech_with_a_wrong_key_secret_or_application_is_told_as_such(
 ) -> None:
     voice = finish(order())
     with_credentials(iflytek_account, **wrong)
-    said = refused(
-        alice_api, voice, status=502, code="credentials_rejected", provider_code=provider_code, action="operator"
-    )
+    said = mouth.refused(voice, status=502, code="credentials_rejected", provider_code=provider_code, action="operator")
     assert said == "The speech service is not set up correctly. Please tell the operator of this site."
     assert sandbox.ledger.characters("iflytek-1") == 0
 
 
 def test_a_clock_ten_minutes_off_is_named_and_nothing_is_spoken(
-    alice_api: APIClient, order: Order, iflytek_account: ProviderAccount, sandbox: Sandbox
+    mouth: Mouth, order: Order, iflytek_account: ProviderAccount, sandbox: Sandbox
 ) -> None:
     voice = finish(order())
     sandbox.configure(iflytek={"clock_shift": 600})
-    said = refused(alice_api, voice, status=502, code="clock_skewed", provider_code="403", action="operator")
+    said = mouth.refused(voice, status=502, code="clock_skewed", provider_code="403", action="operator")
     assert said.startswith("The clock of this server is wrong")
     assert re.search(r"our clock is (599|60\d) s behind", SynthesisJob.objects.get().error_detail)
     assert sandbox.ledger.calls("ifly:clone") == []
@@ -157,11 +160,11 @@ def test_the_same_task_is_never_trained_twice(
 
 
 def test_a_text_of_2001_han_characters_is_refused_before_anything_is_asked(
-    alice_api: APIClient, order: Order, sandbox: Sandbox
+    mouth: Mouth, order: Order, sandbox: Sandbox
 ) -> None:
     voice = finish(order())
-    answer = speaks(alice_api, voice, "字" * 2001)
-    assert answer.status_code == 400
+    answer = mouth.speak(voice, "字" * 2001)
+    assert answer.status == 400
     assert list(answer.json()["error"]["fields"]) == ["text"]
     assert "2000" in str(answer.json()["error"]["fields"]["text"])
     assert not SynthesisJob.objects.exists()
@@ -169,11 +172,11 @@ def test_a_text_of_2001_han_characters_is_refused_before_anything_is_asked(
 
 
 def test_a_stock_voice_that_the_provider_does_not_know_any_more_says_so(
-    alice_api: APIClient, stock_voice: VoiceClone, sandbox: Sandbox
+    mouth: Mouth, stock_voice: VoiceClone, sandbox: Sandbox
 ) -> None:
     VoiceClone.objects.filter(pk=stock_voice.pk).update(remote_id="x5_nobody_flow")
     stock_voice.refresh_from_db()
-    said = refused(alice_api, stock_voice, status=409, code="voice_not_usable", provider_code="10163", action="user")
+    said = mouth.refused(stock_voice, status=409, code="voice_not_usable", provider_code="10163", action="user")
     assert said == "The provider does not offer this voice any more. Please choose another one."
     stock_voice.refresh_from_db()
     assert stock_voice.state == State.SUCCESS
@@ -201,12 +204,11 @@ def test_a_voice_of_the_other_edition_or_of_another_account_is_not_taken_over(
 
 
 def test_a_voice_of_another_account_cannot_speak(
-    alice_api: APIClient, order: Order, iflytek_account: ProviderAccount, sandbox: Sandbox
+    mouth: Mouth, order: Order, iflytek_account: ProviderAccount, sandbox: Sandbox
 ) -> None:
     voice = finish(order())
     with_credentials(iflytek_account, **OTHER_IFLYTEK)
-    said = refused(
-        alice_api,
+    said = mouth.refused(
         voice,
         status=409,
         code="voice_not_found_at_provider",
