@@ -168,7 +168,7 @@ class RawClient(asyncio.Protocol):
         self._transport.write(head + bytes(4) + frame)
 
 
-class _Listener(ResultCallback):  # type: ignore[misc]
+class _Listener(ResultCallback):
     def __init__(self) -> None:
         self.first = 0.0
         self.audio = b""

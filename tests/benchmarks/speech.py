@@ -20,11 +20,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -179,7 +180,7 @@ def _parent(process: Path) -> int:
 
 # --- who asks how ----------------------------------------------------------------------------------------------------
 
-Speak = Callable[[str], Awaitable[Heard]]
+Speak = Callable[[str], Coroutine[Any, Any, Heard]]
 
 
 def next_text(tiny: bool) -> str:
