@@ -7,6 +7,7 @@ What is fed comes out at once, as far as the encoder lets go of it; nothing is k
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import av
@@ -116,7 +117,7 @@ class _Pace:
             self._graph.add("aformat", "sample_fmts=s16:channel_layouts=mono"),
             self._graph.add("abuffersink"),
         ]
-        for before, after in zip(nodes, nodes[1:], strict=False):
+        for before, after in pairwise(nodes):
             before.link_to(after)
         self._graph.configure()
 
@@ -129,7 +130,7 @@ class _Pace:
         return self._pulled()
 
     def _pulled(self) -> list[Any]:
-        found = []
+        found: list[Any] = []
         while True:
             try:
                 frame = self._graph.pull()

@@ -389,7 +389,9 @@ def _waiting() -> JobQuerySet:
 
 
 def _step(job: SynthesisJob) -> None:
-    if job.cancel_requested_at:
+    if not job.in_progress:
+        write_back(job, due_at=None)  # what has ended is never spoken again, whoever made it due
+    elif job.cancel_requested_at:
         _end(job, Cancelled(), spoken_perhaps=bool(job.intent))
     elif job.intent or job.mode == Mode.STREAM:
         _end(job, Interrupted(), spoken_perhaps=bool(job.intent))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from voices.providers import registry
+
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "docs" / "coverage.md"
 
@@ -46,6 +48,12 @@ def test_every_row_names_its_code_and_a_test_that_exists() -> None:
     text = TABLE.read_text()
     assert len(rows(text)) > 100
     assert faults(text) == []
+
+
+def test_every_code_that_a_book_explains_has_its_row() -> None:
+    named = {cells[0].partition(":")[0].partition(" (")[0] for cells in rows(TABLE.read_text())}
+    for slug in registry.slugs():
+        assert [entry for entry in registry.book(slug) if f"{entry.service} {entry.code}" not in named] == []
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from django_q.models import OrmQ
 
 from synthesis.models import SynthesisJob
 from voices.durable import DurableRow, beat
-from voices.models import RateBucket, VoiceClone, WebhookDelivery
+from voices.models import ProviderAccount, RateBucket, VoiceClone, WebhookDelivery
 from voices.queues import Queue
 
 SWEEP = "synthesis.tasks.sweep"
@@ -41,9 +41,10 @@ def drain(*, most: int = 100) -> list[str]:
 
 
 def let_time_pass(*, most: int = 100) -> list[str]:
-    """Everything that was planned for later is due now, pauses that a provider asked for are over, and the minute's sweep comes
-    by; what ran."""
-    RateBucket.objects.update(held_until=0)
+    """Everything that was planned for later is due now, every slot, pause and open circuit has had its time, and the minute's
+    sweep comes by; what ran."""
+    RateBucket.objects.update(next_at=0, held_until=0)
+    ProviderAccount.objects.filter(circuit_next_at__gt=timezone.now()).update(circuit_next_at=timezone.now())
     for model in (VoiceClone, SynthesisJob, WebhookDelivery):
         model._default_manager.filter(due_at__gt=timezone.now()).update(due_at=timezone.now())
     _function(SWEEP)()

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from http import HTTPMethod
+from typing import Any
 
 from django.apps import apps
 from django.conf import settings
@@ -155,9 +156,9 @@ def _voices(now: datetime) -> Iterator[Metric]:
             unknown.add_metric([row["provider"]], row["n"])
             if row["sent"] is not None:
                 age.add_metric([row["provider"]], (now - row["sent"]).total_seconds())
-    recent = VoiceClone.objects.filter(state=VoiceClone.State.FAILED, updated_at__gte=now - DAY)
-    for row in recent.order_by().values("provider", "error_code").annotate(n=Count("pk")):
-        failed.add_metric([row["provider"], row["error_code"]], row["n"])
+    recent = VoiceClone.objects.filter(state=VoiceClone.State.FAILED, updated_at__gte=now - DAY).order_by()
+    for provider, code, n in recent.values_list("provider", "error_code").annotate(n=Count("pk")):
+        failed.add_metric([provider, code], n)
     yield from (number, unknown, age, failed)
 
 
@@ -195,9 +196,14 @@ def _first_audio(now: datetime) -> Metric:
         "From the text being sent to its first audio, jobs of the last hour.",
         labels=["provider"],
     )
-    below = {f"below_{ms}": Count("pk", filter=Q(first_audio_ms__lte=ms)) for ms in FIRST_AUDIO_MS}
+    below = {str(ms / 1000): Count("pk", filter=Q(first_audio_ms__lte=ms)) for ms in FIRST_AUDIO_MS}
     spoken = SynthesisJob.objects.filter(created_at__gte=now - HOUR, first_audio_ms__isnull=False).order_by()
-    for row in spoken.values("provider").annotate(n=Count("pk"), ms=Sum("first_audio_ms"), **below):
-        buckets = [(str(ms / 1000), row[f"below_{ms}"]) for ms in FIRST_AUDIO_MS]
-        family.add_metric([row["provider"]], [*buckets, ("+Inf", row["n"])], row["ms"] / 1000)
+    for row in _plain(spoken.values("provider").annotate(number=Count("pk"), ms=Sum("first_audio_ms"), **below)):
+        buckets = [*((name, row[name]) for name in below), ("+Inf", row["number"])]
+        family.add_metric([row["provider"]], buckets, row["ms"] / 1000)
     return family
+
+
+def _plain(rows: Iterable[Any]) -> Iterable[dict[str, Any]]:
+    """Their keys are made above, so no checker can know them."""
+    return rows

@@ -6,6 +6,7 @@ Every name read here stands in docs/settings.md; a test keeps that page complete
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -252,12 +253,13 @@ STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a directory that is not 
 STATICFILES_DIRS = [BASE_DIR / "voiceclone_site" / "static"]
 MEDIA_ROOT = DATA_DIR / "media"
 S3_BUCKET = env.str("S3_BUCKET", default="")
+S3_ENDPOINT_URL = env.str("S3_ENDPOINT_URL", default="")
 if S3_BUCKET:
     _recordings = {
         "BACKEND": "voiceclone_site.object_storage.PrivateBucket",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
-            "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
+            "endpoint_url": S3_ENDPOINT_URL or None,
             "region_name": env.str("S3_REGION", default="") or None,
             "access_key": env.str("S3_ACCESS_KEY", default="") or None,
             "secret_key": env.str("S3_SECRET_KEY", default="") or None,
@@ -268,7 +270,7 @@ if S3_BUCKET:
     }
 else:
     _recordings = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MEDIA_ROOT}}
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     # Recordings are personal data: nothing in here has an address of its own; signed, expiring URLs hand out one object.
     "default": _recordings,
     "staticfiles": {"BACKEND": "voiceclone_site.static_files.GzippedStaticFiles"},
@@ -325,6 +327,8 @@ SPECTACULAR_SETTINGS = {
 # An account whose credentials are complete is a real one; otherwise the sandbox answers at `sandbox_endpoints`.
 # `prices` are CNY, as decimal text: for 10 000 characters by engine (`*` for all others), and for one training.
 
+# Whether the sandbox stands in for a provider without credentials; otherwise that provider is simply not offered.
+SANDBOX = env.bool("SANDBOX", default=True)
 SANDBOX_PORT = env.int("SANDBOX_PORT", default=8100)
 SANDBOX_HOST = f"127.0.0.1:{SANDBOX_PORT}"
 

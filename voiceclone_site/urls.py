@@ -23,6 +23,7 @@ urlpatterns = [
     path("dashboard/", home.dashboard, name="dashboard"),
     path("voices/", include("voices.urls")),
     path("", include("synthesis.urls")),
+    path("", include("voices.quota_urls")),
     path("webhooks/", include("voices.webhook_urls")),
     path("samples/", include("voices.sample_urls")),
     path("help/", include("voices.help_urls")),

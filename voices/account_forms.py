@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.validators import MinValueValidator, URLValidator
 from django.utils.translation import gettext_lazy as _
 
+from voices import plans
 from voices.models import ProviderAccount
 from voices.providers import registry
 from voices.providers.base import Account
@@ -22,7 +23,15 @@ ADDRESS = URLValidator(schemes=["http", "https", "ws", "wss"])
 class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = ProviderAccount
-        fields = ["provider", "name", "is_open", "voice_cap", "enrollment_rate", "synthesis_rate"]
+        fields = [
+            "provider",
+            "name",
+            "is_open",
+            *plans.ACCOUNT_LIMITS,
+            *plans.ACCOUNT_PRICES,
+            "enrollment_rate",
+            "synthesis_rate",
+        ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -23,7 +23,11 @@ def sync_from_settings() -> list[ProviderAccount]:
     when voices were trained there.
     """
     with transaction.atomic():
-        accounts = [_sync(slug, block) for slug, block in settings.PROVIDERS.items()]
+        accounts = [
+            _sync(slug, block) for slug, block in settings.PROVIDERS.items() if settings.SANDBOX or _is_real(block)
+        ]
+        if not settings.SANDBOX:
+            ProviderAccount.objects.filter(origin=Origin.SANDBOX).update(is_open=False)
         for account in accounts:
             stock.offer(account)
         return accounts

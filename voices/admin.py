@@ -9,13 +9,15 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from voices import circuit, services, stock
+from voices import circuit, plans, quota_admin, reconciling, services, stock
 from voices.account_forms import account_form, secret_and_address_fields
-from voices.errors import WrongState
+from voices.errors import PortalError, WrongState
 from voices.evidence import EvidenceAdmin, EvidenceInline, ticket_field
 from voices.failures import shown
+from voices.finding_admin import FindingAdmin
 from voices.models import (
     ProviderAccount,
     QueueHeartbeat,
@@ -27,6 +29,9 @@ from voices.models import (
 )
 from voices.narration import what_happened
 from voices.providers import registry
+from voices.providers.errors import ProviderError
+
+__all__ = ["FindingAdmin", "quota_admin"]  # registered by being imported
 
 GUARD = [
     "circuit",
@@ -56,7 +61,7 @@ class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ["provider", "origin", "is_open", "circuit"]
     search_fields = ["name"]
     readonly_fields = ["origin", "voices_held", "created_at", "updated_at", "why", *GUARD]
-    actions = ["close", "open", "pause", "resume", "try_now"]
+    actions = ["close", "open", "pause", "resume", "try_now", "compare"]
 
     def get_form(
         self, request: HttpRequest, obj: ProviderAccount | None = None, change: bool = False, **kwargs: Any
@@ -73,8 +78,19 @@ class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             *secrets,
             (
                 _("What it may use"),
-                {"fields": ["voice_cap", *(["voices_held"] if obj else []), "enrollment_rate", "synthesis_rate"]},
+                {
+                    "fields": [
+                        "voice_cap",
+                        *(["voices_held"] if obj else []),
+                        "trainings_per_day",
+                        "characters_per_day",
+                        "spend_per_day",
+                        "enrollment_rate",
+                        "synthesis_rate",
+                    ]
+                },
             ),
+            (_("Prices"), {"fields": ["character_price", "training_price"]}),
             *guard,
             *dates,
         ]
@@ -84,8 +100,18 @@ class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return shown(account.circuit_sentence)
 
     def save_model(self, request: HttpRequest, obj: ProviderAccount, form: Any, change: bool) -> None:
-        """What an operator has put right is tried at once."""
+        """Limits and prices go through `plans`, which keeps who changed them and tells the meters.
+
+        What an operator has put right is tried at once.
+        """
+        names = [name for name in (*plans.ACCOUNT_LIMITS, *plans.ACCOUNT_PRICES) if name in form.changed_data]
+        wanted = {name: getattr(obj, name) for name in names}
+        if change:
+            for name, before in ProviderAccount.objects.filter(pk=obj.pk).values(*names)[0].items() if names else ():
+                setattr(obj, name, before)
         super().save_model(request, obj, form, change)
+        if change and wanted:
+            plans.change_account(obj, by=request.user, **wanted)
         circuit.try_now(obj)
 
     @admin.action(description=_("Pause: no call leaves, and everything waits"), permissions=["change"])
@@ -100,6 +126,20 @@ class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def try_now(self, request: HttpRequest, queryset: QuerySet[ProviderAccount]) -> None:
         self._guard(request, queryset, circuit.try_now, done=_("The next call is tried"))
 
+    @admin.action(description=_("Compare the provider's list with ours"), permissions=["change"])
+    def compare(self, request: HttpRequest, queryset: QuerySet[ProviderAccount]) -> None:
+        for account in queryset:
+            try:
+                comparison = reconciling.run(account)
+            except (PortalError, ProviderError) as error:
+                self.message_user(request, f"{account}: {error.sentence}", messages.WARNING)
+                continue
+            said = ngettext("%(found)d finding", "%(found)d findings", len(comparison.disagreements))
+            listed = (
+                "" if comparison.listed else gettext("This provider cannot list; only our own rows were looked at.")
+            )
+            self.message_user(request, f"{account}: {said % {'found': len(comparison.disagreements)}} {listed}")
+
     def _guard(
         self,
         request: HttpRequest,
@@ -113,7 +153,8 @@ class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 self.log_change(request, account, str(done))
                 self.message_user(request, f"{account}: {done}")
             else:
-                self.message_user(request, f"{account}: {_('Nothing had to be changed.')}", messages.WARNING)
+                unchanged = _("Nothing had to be changed.")
+                self.message_user(request, f"{account}: {unchanged}", messages.WARNING)
 
     @admin.action(description=_("Close: no new voices; existing ones go on"), permissions=["change"])
     def close(self, request: HttpRequest, queryset: QuerySet[ProviderAccount]) -> None:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from voices import api, webhook_api
+from voices import api, quota_api, webhook_api
 
 urlpatterns = [
     path("providers", api.ProvidersView.as_view(), name="api_providers"),
@@ -22,4 +22,11 @@ urlpatterns = [
         webhook_api.DeliveryReplayView.as_view(),
         name="api_delivery_replay",
     ),
+    path("quota", quota_api.QuotaView.as_view(), name="api_quota"),
+    path("operate/users", quota_api.PeopleView.as_view(), name="api_people"),
+    path("operate/users/<int:pk>/limits", quota_api.PersonLimitsView.as_view(), name="api_person_limits"),
+    path("operate/plans", quota_api.PlansView.as_view(), name="api_plans"),
+    path("operate/plans/<int:pk>", quota_api.PlanView.as_view(), name="api_plan"),
+    path("operate/accounts", quota_api.AccountsView.as_view(), name="api_accounts"),
+    path("operate/accounts/<int:pk>", quota_api.AccountView.as_view(), name="api_account"),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.conf import settings
@@ -46,7 +47,7 @@ def sample_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """A provider can fetch from a bucket only where there is one, and a recording is no thing to send in the clear."""
     if settings.SAMPLE_URLS == "portal":
         return []
-    endpoint = settings.STORAGES["default"]["OPTIONS"].get("endpoint_url") or "https:"
+    endpoint = settings.S3_ENDPOINT_URL or "https:"
     if settings.SAMPLE_URLS == "storage" and settings.S3_BUCKET and (endpoint.startswith("https:") or settings.DEBUG):
         return []
     return [
@@ -56,3 +57,28 @@ def sample_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             id="voices.E003",
         )
     ]
+
+
+def prices(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """They are read when somebody speaks, which is no time to learn of a typing error."""
+    found: list[CheckMessage] = []
+    for slug, block in settings.PROVIDERS.items():
+        asked = block.get("prices", {})
+        for price in (asked.get("training_price", "0"), *asked.get("character_prices", {}).values()):
+            if not _is_price(price):
+                found.append(
+                    Error(
+                        f"The price {price!r} of {slug} is not an amount of CNY.",
+                        hint="Write it as a decimal number that is not negative, such as 0.8; engines as NAME=0.8,OTHER=2.",
+                        id="voices.E004",
+                    )
+                )
+    return found
+
+
+def _is_price(text: str) -> bool:
+    try:
+        price = Decimal(text)
+    except InvalidOperation:
+        return False
+    return price.is_finite() and price >= 0

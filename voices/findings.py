@@ -34,8 +34,8 @@ class Finding(models.Model):
 
     class Meta:
         app_label = "voices"
-        verbose_name = _("finding")
-        verbose_name_plural = _("findings")
+        verbose_name = _("reconciliation finding")
+        verbose_name_plural = _("reconciliation findings")
         ordering = ["account", "kind", "remote_id", "pk"]
         constraints = [
             models.UniqueConstraint(

@@ -38,11 +38,15 @@ def default_plan() -> Plan:
     return Plan.objects.get_or_create(is_default=True, defaults=DEFAULT)[0]
 
 
+def plan_of(user: Owner) -> Plan:
+    allowance = Allowance.objects.filter(user=user).select_related("plan").first()
+    return (allowance.plan if allowance else None) or default_plan()
+
+
 def caps_of(user: Owner) -> dict[Measure, int | None]:
     """What this person may use; None is no limit."""
     allowance = Allowance.objects.filter(user=user).select_related("plan").first()
-    plan = (allowance.plan if allowance else None) or default_plan()
-    return _caps(plan, allowance)
+    return _caps((allowance.plan if allowance else None) or default_plan(), allowance)
 
 
 def caps_of_account(account: ProviderAccount) -> dict[Measure, int | None]:

@@ -19,6 +19,7 @@ from tests.recordings import CHINESE_WOMAN, recording
 CHROMIUM = "/usr/bin/chromium"
 SECONDS = 60_000
 """Milliseconds, as Playwright counts: for machines that do much else."""
+WANTED = ("Failed to load resource", "htmx:sendError", "htmx:afterRequest")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -86,8 +87,8 @@ def open_page(chromium: Browser, site: Started) -> Iterator[Callable[..., Page]]
     complaints: list[str] = []
 
     def heard(message: ConsoleMessage) -> None:
-        # A refusal is an answer that some tests want; what is on the page then is theirs to look at.
-        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
+        # A refusal is an answer that some tests want, and so is a cut line; what is on the page then is theirs to look at.
+        if message.type in ("error", "warning") and not message.text.startswith(WANTED):
             complaints.append(message.text)
 
     def opened(*, language: str = "zh-CN", width: int = 1280, home: Home | None = None, **more: Any) -> Page:

@@ -24,6 +24,7 @@ PAGES = (
     "/history/",
     "/account/",
     "/account/tokens/",
+    "/quota/",
     "/nowhere/",
 )
 

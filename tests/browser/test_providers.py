@@ -113,7 +113,7 @@ def test_it_says_that_the_texts_could_not_be_fetched_and_fetches_them_when_asked
 
     page.route("**/voices/new/texts/**", cut)
     new_voice(page, IFLYTEK)
-    page.locator("[data-texts]").scroll_into_view_if_needed()
+    page.locator("[data-texts-of]").scroll_into_view_if_needed()
     expect(page.locator("[data-texts-unreachable]")).to_be_visible()
     page.unroute("**/voices/new/texts/**")
     page.locator("[data-texts-again]").click()

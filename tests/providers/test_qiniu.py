@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,12 +12,13 @@ import pytest
 
 from tests.listening import listen
 from tests.providers.loopback import Loopback, Peer, free_port
+from tests.providers.test_qiniu_errors import CODES
 from tests.recordings import CHINESE_WOMAN, WOMAN, recording, silence
 from tests.sample_server import Answer, SampleServer
 from tests.sandbox_server import OTHER_QINIU_KEY, QINIU_ACCOUNT, QINIU_KEY
 from voiceclone_site.sandbox.remote import Sandbox
 from voices.providers import registry
-from voices.providers.base import Account, OptionValue, RemoteState, VoiceOrder
+from voices.providers.base import Account, OptionValue, RemoteState, RemoteVoice, VoiceOrder
 from voices.providers.errors import (
     Act,
     ConfigurationError,
@@ -37,6 +38,7 @@ from voices.providers.errors import (
 )
 from voices.providers.qiniu import quota
 from voices.providers.qiniu.cloning import QiniuCloning
+from voices.providers.qiniu.errors import Call
 from voices.providers.qiniu.traits import FREE_LANGUAGES, MODEL_ID, TRAITS
 
 WIRES = [(dialect, transport) for dialect in ("current", "legacy") for transport in ("body", "mirror")]
@@ -588,6 +590,45 @@ def test_a_code_that_nobody_has_told_us_about_is_carried(
     error = caught.value
     assert (error.provider_code, error.detail) == ("31415", "新的问题")
     assert error.request_id
+
+
+ASKED: Mapping[Call, tuple[str, Callable[[QiniuCloning, VoiceOrder, str], object]]] = {
+    Call.CREATE: ("create_clone", lambda cloning, wanted, _id: cloning.create(wanted)),
+    Call.TRAIN: ("train_clone", lambda cloning, wanted, remote_id: cloning.train(remote_id, wanted)),
+    Call.RENAME: ("rename_clone", lambda cloning, _wanted, remote_id: cloning.rename(remote_id, "小红")),
+    Call.GET: ("get_clone", lambda cloning, _wanted, remote_id: cloning.look_up(remote_id, MODEL_ID)),
+    Call.LIST: ("list_clones", lambda cloning, wanted, _id: cloning.unclaimed(wanted)),
+    Call.DELETE: ("delete_clone", lambda cloning, _wanted, remote_id: cloning.delete(remote_id)),
+}
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "kind", "retryable"), [row for row in CODES if row[0] in ASKED and row[1].isdigit()]
+)
+def test_it_translates_every_code_of_every_call(
+    today: QiniuCloning,
+    sandbox: Sandbox,
+    samples: SampleServer,
+    call: Call,
+    code: str,
+    kind: type[ProviderError],
+    retryable: bool,
+) -> None:
+    wanted = order(samples)
+    remote_id = made(today, wanted)
+    operation, ask = ASKED[call]
+    sandbox.ledger.clear()
+    sandbox.fail(operation=operation, how="error", code=code)
+    if kind is VoiceNotFound and call in (Call.GET, Call.DELETE):
+        told = ask(today, wanted, remote_id)
+        assert told is None or (isinstance(told, RemoteVoice) and isinstance(told.reason, VoiceNotFound))
+    else:
+        with pytest.raises(kind) as caught:
+            ask(today, wanted, remote_id)
+        assert (type(caught.value), caught.value.retryable) == (kind, retryable)
+        assert caught.value.provider_code == code
+        assert caught.value.request_id
+    assert len(sandbox.ledger.calls(operation)) == 1
 
 
 def test_a_wrong_key_is_told_as_such(cloning: QiniuCloning, sandbox: Sandbox, samples: SampleServer) -> None:

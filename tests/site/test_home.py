@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from synthesis.models import SynthesisJob
 from voiceclone_site.accounts.models import User
+from voices import ledger
 from voices.models import ProviderAccount, VoiceClone
 from voices.providers import registry
 
@@ -47,7 +48,18 @@ def spoken(voice: VoiceClone, **fields: Any) -> SynthesisJob:
         "characters": 1300,
         "seconds": 83.0,
     }
-    return SynthesisJob.objects.create(**(described | fields))
+    job = SynthesisJob.objects.create(**(described | fields))
+    claim = ledger.speech(
+        job.pk,
+        owner_id=job.owner_id,
+        voice=voice,
+        characters=job.characters,
+        model=job.model,
+        token_id=None,
+    )
+    ledger.add(claim)
+    ledger.settle_speech(job.pk, characters=job.characters, milliseconds=round((job.seconds or 0) * 1000))
+    return job
 
 
 def test_it_says_what_this_is_and_names_every_provider(visitor: Client) -> None:

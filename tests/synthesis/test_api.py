@@ -10,13 +10,14 @@ from django.conf import settings as django_settings
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
+from synthesis import services
 from synthesis.models import SynthesisJob
 from tests.cast import program_with, token_of
 from tests.listening import listen
 from tests.worker import drain
-from voiceclone_site.accounts.models import User
+from voiceclone_site.accounts.models import ApiToken, User
 from voiceclone_site.sandbox.remote import Sandbox
-from voices import rate
+from voices import ledger, rate
 from voices.models import ProviderAccount, VoiceClone
 
 State = SynthesisJob.State
@@ -269,13 +270,28 @@ def test_it_asks_the_database_as_often_for_many_jobs_as_for_few(
             assert len(alice_api.get(f"{JOBS}?page_size={page_size}").json()["results"]) == page_size
 
 
+def spoken(voice: VoiceClone, *, owner: User | None = None, token_id: int | None = None) -> None:
+    order = services.check(owner or voice.owner, voice=voice, text=WEATHER, token_id=token_id)
+    job = services.submit(order)
+    ledger.settle_speech(job.pk, characters=15, milliseconds=2000)
+
+
 def test_it_adds_up_what_was_used(alice_api: APIClient, voice: VoiceClone, charlie: User) -> None:
-    jobs(voice, 3)
-    jobs(voice, 1, owner=charlie)
+    token = ApiToken.objects.get(owner=voice.owner)
+    for token_id in (None, token.pk, token.pk):
+        spoken(voice, token_id=token_id)
+    spoken(voice, owner=charlie)
     used = alice_api.get(USAGE, {"days": "1"}).json()
-    assert (used["jobs"], used["characters"], used["seconds"]) == (3, 45, 6.0)
-    assert used["days"] == [
-        {"day": used["since"], "provider": "aliyun", "jobs": 3, "characters": 45, "seconds": 6.0},
+    thrice = {"jobs": 3, "characters": 45, "seconds": 6.0, "trainings": 0, "cost": "0.004500"}
+    twice = {"jobs": 2, "characters": 30, "seconds": 4.0, "trainings": 0, "cost": "0.003000"}
+    once = {"jobs": 1, "characters": 15, "seconds": 2.0, "trainings": 0, "cost": "0.001500"}
+    assert {name: used[name] for name in thrice} == thrice
+    assert used["days"] == [{"day": used["since"], "provider": "aliyun", **thrice}]
+    assert used["voices"] == [{"voice": str(voice.pk), "name": voice.name, **thrice}]
+    assert used["providers"] == [{"provider": "aliyun", **thrice}]
+    assert sorted(used["tokens"], key=lambda each: each["jobs"]) == [
+        {"token": None, **once},
+        {"token": token.name, **twice},
     ]
 
 

@@ -20,6 +20,7 @@ from voiceclone_site.sandbox.remote import Sandbox
 from voices import advancing
 from voices import services as voices
 from voices.models import VoiceClone
+from voices.queues import Queue
 
 State = SynthesisJob.State
 
@@ -127,7 +128,7 @@ def test_it_clears_away_what_a_killed_process_was_listening_to(ready_voice: Voic
     left.write_bytes(b"half")
     long_ago = time.time() - settling.FORGOTTEN_AFTER - 1
     os.utime(left, (long_ago, long_ago))
-    services.sweep()
+    settling.clear_spool()
     assert spool_files() == [live]
     listening.close()
 
@@ -136,7 +137,8 @@ def test_it_does_not_fill_the_queue_with_what_is_already_waiting_there(ready_voi
     for number in range(3):
         services.submit(order(ready_voice, f"{number}"))
     VoiceClone.objects.update(due_at=timezone.now())
-    OrmQ.objects.bulk_create(OrmQ(key="default", payload="x", lock=timezone.now()) for _place in range(500))
+    waiting = [OrmQ(key=queue, payload="x", lock=timezone.now()) for queue in Queue for _place in range(500)]
+    OrmQ.objects.bulk_create(waiting)
     queued = OrmQ.objects.count()
     services.sweep()
     advancing.sweep()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.studio import make_due
 from tests.worker import drain, finish
 from voiceclone_site.accounts.models import User
 from voiceclone_site.sandbox.remote import Sandbox
-from voices import usage
+from voices import books, usage
 from voices.durable import claim, declare_intent
 from voices.errors import Busy, InvalidInput, PortalError, VoiceNotReady, WrongState
 from voices.models import ProviderAccount, VoiceClone
@@ -270,7 +271,9 @@ def test_it_erases_text_and_audio_but_not_what_was_counted(ready_voice: VoiceClo
     assert not path.exists()
     assert job.text == ""
     assert not SynthesisJob.objects.visible_to(alice).exists()
-    assert usage.total(usage.lines(alice, since=timezone.localdate() - timedelta(days=1))).characters == 15
+    (line,) = [line for line in usage.lines(alice, since=timezone.localdate()) if line.used.jobs]
+    assert (line.used.characters, line.used.cost) == (15, Decimal("0.0015"))
+    assert books.discrepancies() == []
 
 
 def test_it_does_not_delete_what_is_being_spoken(ready_voice: VoiceClone) -> None:

@@ -46,6 +46,19 @@ def test_it_opens_a_sandbox_account_without_a_key(environment: Callable[[str], N
 
 
 @pytest.mark.django_db
+def test_it_offers_no_provider_without_a_key_where_there_shall_be_no_sandbox(
+    environment: Callable[[str], None], settings: Any
+) -> None:
+    environment("")
+    sync_from_settings()
+    settings.SANDBOX = False
+    assert sync_from_settings() == []
+    assert not ProviderAccount.objects.get().is_open
+    environment(KEY)
+    assert [account.origin for account in sync_from_settings()] == [Origin.ENVIRONMENT]
+
+
+@pytest.mark.django_db
 def test_it_opens_a_real_account_and_no_sandbox_with_a_key(environment: Callable[[str], None]) -> None:
     environment("")
     sync_from_settings()

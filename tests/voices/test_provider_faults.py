@@ -144,6 +144,17 @@ class Studio:
         assert voice.state == State.SUCCESS, voice.error_detail
         return voice
 
+    def in_training(self, name: str) -> VoiceClone:
+        """With a provider that takes its time."""
+        voice = self.order(name)
+        drain()
+        for _round in range(5):
+            voice.refresh_from_db()
+            if voice.state == State.TRAINING:
+                return voice
+            let_time_pass()
+        raise AssertionError(voice.error_detail)
+
     @property
     def held(self) -> int:
         self.account.refresh_from_db()
@@ -220,8 +231,7 @@ def test_it_makes_one_voice_or_none(studio_at: Open, wire: Wire, operation: str,
 def test_it_goes_on_after_a_question_that_failed(studio_at: Open, wire: Wire, operation: str, fault: Fault) -> None:
     studio = studio_at(wire)
     studio.sandbox.configure(train_seconds=3600)
-    voices = [studio.order(name) for name in ("Annie", "Adam")]
-    drain()
+    voices = [studio.in_training(name) for name in ("Annie", "Adam")]
     studio.sandbox.fail(operation=operation, **fault)
     let_time_pass()
     for voice in voices:

@@ -8,6 +8,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -238,3 +239,41 @@ def test_nothing_is_decided_about_what_clears_itself_up(order_voice: Order, sand
     with pytest.raises(WrongState):
         deciding.nothing_happened(voice, by="Dana")
     trained(voice)
+
+
+ADMIN = "/admin/voices/finding/"
+
+
+def test_the_operator_sees_and_decides_in_the_admin(
+    ready_voice: VoiceClone, sandbox: Sandbox, dana_client: Client
+) -> None:
+    VoiceClone.objects.filter(pk=ready_voice.pk).update(state=State.DELETED)
+    accounts = {"action": "compare", "_selected_action": [ready_voice.account_id]}
+    dana_client.post("/admin/voices/provideraccount/", accounts, follow=True)
+    assert ready_voice.remote_id in dana_client.get(ADMIN).content.decode()
+    dana_client.post(ADMIN, {"action": "delete_there", "_selected_action": [only().pk]}, follow=True)
+    assert sandbox.voices() == []
+
+
+def test_it_tells_the_operator_why_something_is_not_deleted(
+    aliyun_account: ProviderAccount, sandbox: Sandbox, samples: SampleServer, dana_client: Client
+) -> None:
+    enroll(sandbox, samples, prefix="theirs")
+    found(aliyun_account)
+    page = dana_client.post(ADMIN, {"action": "delete_there", "_selected_action": [only().pk]}, follow=True)
+    assert "not ours to delete" in page.content.decode()
+
+
+def test_a_user_sees_no_findings(ready_voice: VoiceClone, sandbox: Sandbox, alice_client: Client) -> None:
+    sandbox.forget_voices()
+    found(ready_voice.account)
+    assert alice_client.get(ADMIN).status_code == 302
+
+
+def test_the_operator_pauses_and_resumes_an_account(ready_voice: VoiceClone, dana_client: Client) -> None:
+    for action, paused in (("pause", True), ("resume", False)):
+        form = {"action": action, "_selected_action": [ready_voice.account_id]}
+        dana_client.post("/admin/voices/provideraccount/", form, follow=True)
+        assert ProviderAccount.objects.get().is_paused == paused
+    page = dana_client.get(f"/admin/voices/provideraccount/{ready_voice.account_id}/change/")
+    assert "circuit" in page.content.decode()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from allauth.account.adapter import get_adapter
 from allauth.account.forms import AddEmailForm
 from allauth.account.internal.userkit import filter_users_by_email
 from django import forms
 from django.conf import settings
+from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
@@ -44,6 +46,13 @@ class TokenForm(forms.Form):
         label=_("What it may do"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple, initial=Scope.values
     )
     lifetime = forms.ChoiceField(label=_("Expires after"), choices=LIFETIMES, initial="90", required=False)
+
+    def __init__(self, data: QueryDict | None = None, *, scopes: list[tuple[str, Any]]) -> None:
+        """`scopes`: what this person's tokens may be given, value and label."""
+        super().__init__(data)
+        offered = self.fields["scopes"]
+        assert isinstance(offered, forms.MultipleChoiceField)
+        offered.choices = scopes
 
     def expires_at(self) -> datetime | None:
         days = self.cleaned_data["lifetime"]

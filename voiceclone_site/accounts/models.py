@@ -12,7 +12,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from voiceclone_site.accounts.scopes import Scope
+from voiceclone_site.accounts.scopes import Scope, StaffScope
 
 
 def languages() -> list[tuple[str, Any]]:
@@ -123,4 +123,4 @@ class ApiToken(models.Model):
 
     @property
     def scope_labels(self) -> list[str]:
-        return [str(label) for value, label in Scope.choices if value in self.scopes]
+        return [str(label) for value, label in [*Scope.choices, *StaffScope.choices] if value in self.scopes]

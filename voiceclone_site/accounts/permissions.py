@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from voiceclone_site.accounts.errors import TokenMissing
 from voiceclone_site.accounts.models import ApiToken
-from voiceclone_site.accounts.scopes import ANY
+from voiceclone_site.accounts.scopes import ANY, StaffScope
 
 if TYPE_CHECKING:  # rest_framework.views itself imports the default permission classes
     from rest_framework.views import APIView
@@ -34,6 +34,8 @@ class HasScope(BasePermission):
             raise MethodNotAllowed(request.method or "")
         if needed is None:
             raise PermissionDenied(_("This address is open to nobody."), "no_scope_declared")
+        if needed in StaffScope.values and not getattr(request.user, "is_staff", False):
+            raise PermissionDenied(_("This is for the operators of this site."), "staff_only")
         if needed != ANY and isinstance(request.auth, ApiToken):
             need_scope(request.auth, needed)
         return True

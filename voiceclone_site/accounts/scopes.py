@@ -16,5 +16,11 @@ class Scope(models.TextChoices):
     WEBHOOKS_WRITE = "webhooks:write", _("Add, change and delete webhooks; send messages anew")
 
 
+class StaffScope(models.TextChoices):
+    """For tokens of staff alone; worth nothing once their owner is staff no more."""
+
+    OPERATE = "operate", _("Operate the site: see and set everybody's limits")
+
+
 ANY = "any"
 """Declared by a view that serves every valid token, whatever its scopes."""

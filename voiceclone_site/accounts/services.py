@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
@@ -14,11 +15,16 @@ from django.utils.translation import gettext as _
 from voiceclone_site.accounts import tokens
 from voiceclone_site.accounts.errors import OwnerInactive, TokenExpired, TokenMalformed, TokenRevoked, TokenUnknown
 from voiceclone_site.accounts.models import ApiToken, User
-from voiceclone_site.accounts.scopes import Scope
+from voiceclone_site.accounts.scopes import Scope, StaffScope
 from voices.errors import InvalidInput
 from voices.plain_sql import Lookup
 
 LAST_USED_GRAIN = timedelta(minutes=1)
+
+
+def scopes_for(user: User) -> list[tuple[str, Any]]:
+    """What a token of this person may be given: value and label."""
+    return [*Scope.choices, *(StaffScope.choices if user.is_staff else [])]
 
 
 def issue_token(
@@ -31,9 +37,10 @@ def issue_token(
     name = name.strip()
     if not name or len(name) > 60:
         raise InvalidInput(fields={"name": [_("Give the token a name of 1 to 60 characters.")]})
-    unknown = sorted(set(scopes) - set(Scope.values))
+    offered = [value for value, _label in scopes_for(user)]
+    unknown = sorted(set(scopes) - set(offered))
     if unknown or not scopes:
-        known = ", ".join(Scope.values)
+        known = ", ".join(offered)
         raise InvalidInput(
             fields={
                 "scopes": [
@@ -51,7 +58,7 @@ def issue_token(
         name=name,
         prefix=token.prefix,
         digest=token.digest,
-        scopes=[scope for scope in Scope.values if scope in scopes],
+        scopes=[scope for scope in offered if scope in scopes],
         expires_at=expires_at,
     )
     return row, token

@@ -35,13 +35,14 @@ def profile(request: HttpRequest) -> HttpResponse:
 def tokens(request: HttpRequest) -> HttpResponse:
     """A new token is shown in the answer to its own POST and nowhere else: no session, message or log ever holds it."""
     user = _me(request)
-    form = TokenForm(request.POST or None)
+    offered = services.scopes_for(user)
+    form = TokenForm(request.POST or None, scopes=offered)
     fresh = None
     if request.method == "POST" and form.is_valid():
         _row, fresh = services.issue_token(
             user, name=form.cleaned_data["name"], scopes=form.cleaned_data["scopes"], expires_at=form.expires_at()
         )
-        form = TokenForm()
+        form = TokenForm(scopes=offered)
     return render(
         request, "accounts/tokens.html", {"form": form, "fresh": fresh, "api_tokens": ApiToken.objects.of(user)}
     )

@@ -16,11 +16,13 @@ DOCUMENT = (
     "语[=yu3]-v3:32;音[=yin1]-in1:26;合[=he2]-h2:26;@-e2:18;成[=cheng2]-ch2:18;@-eng2:14;系[=xi4]-x4:20;"
     "@-i4:12;统[=tong3]*-t3:20;@-ong3:12;sil:82;"
 )
-"""From the page of the super-humanoid service, which names 科大讯飞语音合成系统 as its text; it holds 14 syllables all the same."""
+"""From the page of the super-humanoid service. It names 科大讯飞语音合成系统, ten characters, as its text; what it prints is of
+欢迎使用科大讯飞语音合成系统. By the grammar a syllable begins with each "[=": there are 14, not 12 as has been said of it."""
 
 
 def test_the_documents_example_has_its_syllables_at_the_right_times() -> None:
     spoken = [mark for mark in parsed(DOCUMENT) if mark.text]
+    assert len(spoken) == DOCUMENT.count("[=") == 14
     assert [(mark.text, mark.syllable, mark.begin_ms, mark.end_ms) for mark in spoken] == [
         ("欢", "huan1", 30, 230),
         ("迎", "ying2", 230, 330),

@@ -81,7 +81,7 @@ def test_it_fails_a_reading_of_something_else_when_told_to(sandbox: Sandbox) -> 
 
 
 def test_it_scores_a_recording_when_asked_to(sandbox: Sandbox) -> None:
-    clean = reading(WOMAN, 12)
+    clean = reading(CHINESE_WOMAN, 12)
     rough = clean + np.random.default_rng(1).normal(0, 0.02, len(clean)).astype(np.float32)
     noisy = encoded(rough, source_rate=espeak.RATE, format="wav", rate=24000)
     assert trained(sandbox, noisy)

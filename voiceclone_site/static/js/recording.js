@@ -116,6 +116,9 @@ export function mountRecording(root) {
   }
   button.addEventListener("click", () => (recording ? recording.stop() : start()));
 
+  // Chosen before this script was here.
+  if (input.files.length) take(input.files[0], input.files[0].name);
+
   async function start() {
     find("trouble").textContent = "";
     let stream;
@@ -148,6 +151,8 @@ export function mountRecording(root) {
     recording = recorder;
     show(true);
     tick(0);
+    // On a phone: the text to read and, beneath it, how loud it is.
+    if (root.querySelector("[data-texts-of]:not([hidden])")) root.scrollIntoView({ block: "start", behavior: "smooth" });
   }
 
   function show(isRecording) {

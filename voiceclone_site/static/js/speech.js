@@ -149,6 +149,11 @@ function mount(form) {
   async function finish({ job, trouble, stopped, sink }) {
     let ended = "";
     if (job && !stopped) ended = await show(job);
+    // The books are closed a moment after the last byte has left.
+    for (let looks = 0; ended === "Running" && looks < 20; looks += 1) {
+      await new Promise((resolve) => window.setTimeout(resolve, 250));
+      ended = await show(job);
+    }
     if (ended === "Failed" && !trouble) trouble = words.wordsBroken;
     if (trouble) sink.stop();
     find("share").hidden = true;

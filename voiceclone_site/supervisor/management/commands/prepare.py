@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
 from voiceclone_site.pages import sandbox_in_use
 from voices.models import QueueHeartbeat
@@ -26,13 +26,19 @@ class Command(BaseCommand):
         "JSON: data_dir, address, whether the sandbox is in use, and stop_seconds."
     )
 
-    def handle(self, **_options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--alone", action="store_true", help="No worker is running anywhere; forget their heartbeats."
+        )
+
+    def handle(self, *, alone: bool, **_options: Any) -> None:
         call_command("migrate", verbosity=0, interactive=False)
         self.collect_static()
         call_command("sync_provider_accounts", stdout=io.StringIO())
         call_command("create_demo_user", stdout=io.StringIO())
-        # /readyz must wait for this start's worker, not believe the last one's.
-        QueueHeartbeat.objects.all().delete()
+        if alone:
+            # /readyz must wait for this start's worker, not believe the last one's.
+            QueueHeartbeat.objects.all().delete()
         known = {
             "data_dir": str(settings.DATA_DIR),
             "address": settings.PUBLIC_BASE_URL,

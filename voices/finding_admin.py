@@ -1,0 +1,64 @@
+"""What a provider's list and ours do not agree about, for operators: the list is the preview, and each action checks anew."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from voices import reconciling
+from voices.evidence import EvidenceAdmin
+from voices.findings import Finding
+
+
+@admin.register(Finding)
+class FindingAdmin(EvidenceAdmin):
+    list_display = [
+        "kind",
+        "account",
+        "remote_id",
+        "voice",
+        "is_ours",
+        "seen_at",
+        "dismissed_at",
+        "delete_wanted_at",
+        "error",
+    ]
+    list_select_related = ["account", "voice"]
+    list_filter = ["kind", "account", "is_ours", ("dismissed_at", admin.EmptyFieldListFilter)]
+    search_fields = ["=remote_id", "=voice__id", "voice__name"]
+    fields = [
+        "kind",
+        "account",
+        "remote_id",
+        "voice",
+        "is_ours",
+        "detail",
+        "found_at",
+        "seen_at",
+        "dismissed_at",
+        "delete_wanted_at",
+        "error",
+    ]
+    actions = ["adopt", "delete_there", "believe", "dismiss"]
+
+    @admin.action(description=_("Give it to the voice it was made for"), permissions=["change"])
+    def adopt(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
+        act = partial(reconciling.adopt, by=str(request.user))
+        self.each_by_itself(request, queryset, act, done=_("It is the voice's own; the provider is asked about it."))
+
+    @admin.action(description=_("Delete it at the provider, if we made it"), permissions=["change"])
+    def delete_there(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
+        done = _("It is deleted at the provider, or owed and tried again each night.")
+        self.each_by_itself(request, queryset, reconciling.delete_there, done=done)
+
+    @admin.action(description=_("Let the voice catch up with the provider"), permissions=["change"])
+    def believe(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
+        self.each_by_itself(request, queryset, reconciling.believe, done=_("The provider will be asked now."))
+
+    @admin.action(description=_("Leave it as it is"), permissions=["change"])
+    def dismiss(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
+        self.each_by_itself(request, queryset, reconciling.dismiss, done=_("It stays as it is."))
