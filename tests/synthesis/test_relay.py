@@ -297,7 +297,8 @@ def test_who_hangs_up_at_any_stage_leaves_nothing_behind(
     eventually(lambda: not unsettled.exists(), seconds=20, what="every job cancelled")
     portal.until_quiet()
     assert list(books.discrepancies()) == []
-    assert threading.active_count() <= threads + 1
+    # One each for Django, for beginning and for settling: pools make their threads when they are first asked.
+    assert threading.active_count() <= threads + 3
 
 
 def request(path: str, token: str, body: bytes) -> bytes:
