@@ -54,9 +54,13 @@ class PortalClient(asyncio.Protocol):
             if head >= 0 and len(got) > head + 16:
                 self._first = time.perf_counter()
         chunked_end = got.endswith(b"0\r\n\r\n") and b"chunked" in got[:600]
-        refused = got.startswith(b"HTTP/1.1 ") and got[9:12] != b"200" and b"\r\n\r\n" in got
+        refused = got.startswith(b"HTTP/1.1 ") and got[9:12] != b"200" and 0 <= got.find(b"\r\n\r\n") < len(got) - 4
         if (chunked_end or refused) and self._done is not None and not self._done.done():
             self._done.set_result(None)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
@@ -137,6 +141,10 @@ class RawClient(asyncio.Protocol):
                 self._started.set_result(None)
             elif b"task-finished" in payload and self._done is not None:
                 self._done.set_result(None)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
 
     async def ready(self) -> None:
         await self._upgraded

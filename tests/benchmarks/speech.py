@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import itertools
 import json
 import os
@@ -19,11 +20,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -68,6 +70,7 @@ class Portal:
     pid: int
     token: str
     voice: str
+    environment: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def free_port() -> int:
     return port
 
 
-def _listening(port: int) -> None:
+def listening(port: int) -> None:
     until = time.monotonic() + 30
     while True:
         try:
@@ -110,7 +113,7 @@ def _listening(port: int) -> None:
 
 
 @contextmanager
-def running(module: str, *arguments: str, environment: dict[str, str], log: Path) -> Iterator[int]:
+def running(module: str, *arguments: str, environment: Mapping[str, str], log: Path) -> Iterator[int]:
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments], cwd=ROOT, env=environment, stdout=out, stderr=out
@@ -136,10 +139,21 @@ def portal(upstream: str) -> Iterator[Portal]:
         token, voice = json.loads(made.stdout)
         log = Path(folder) / "web.log"
         with running("voiceclone_site.supervisor.web", environment=environment, log=log) as pid:
-            _listening(port)
-            yield Portal(port=port, pid=pid, token=token, voice=voice)
+            listening(port)
+            yield Portal(port=port, pid=pid, token=token, voice=voice, environment=environment)
         if said := log.read_text().strip():
             print(f"--- the portal said:\n{said[-3000:]}")
+
+
+@contextmanager
+def web_process(first: Portal) -> Iterator[Portal]:
+    """Another one, on the same rows."""
+    port = free_port()
+    environment = {**first.environment, "PORT": str(port)}
+    log = Path(first.environment["DATA_DIR"]) / "second.log"
+    with running("voiceclone_site.supervisor.web", environment=environment, log=log) as pid:
+        listening(port)
+        yield dataclasses.replace(first, port=port, pid=pid)
 
 
 def cpu_of(pid: int) -> float:
@@ -166,29 +180,41 @@ def _parent(process: Path) -> int:
 
 # --- who asks how ----------------------------------------------------------------------------------------------------
 
-Speak = Callable[[str], Awaitable[Heard]]
+Speak = Callable[[str], Coroutine[Any, Any, Heard]]
 
 
 def next_text(tiny: bool) -> str:
     return f"{'tiny' if tiny else 'Speech'} number {next(_numbers)}"
 
 
-async def portal_clients(count: int, where: Portal) -> list[Speak]:
+@asynccontextmanager
+async def portal_clients(count: int, where: Portal) -> AsyncIterator[list[Speak]]:
     loop = asyncio.get_running_loop()
     clients = [(await loop.create_connection(PortalClient, "127.0.0.1", where.port))[1] for _client in range(count)]
 
     def asking(client: PortalClient) -> Speak:
         return lambda text: client.speak(text, token=where.token, voice=where.voice, path=PATH)
 
-    return [asking(client) for client in clients]
+    try:
+        yield [asking(client) for client in clients]
+    finally:
+        for client in clients:
+            client.close()
+        await asyncio.sleep(0.01)
 
 
-async def raw_clients(count: int, port: int) -> list[Speak]:
+@asynccontextmanager
+async def raw_clients(count: int, port: int) -> AsyncIterator[list[Speak]]:
     loop = asyncio.get_running_loop()
     clients = [(await loop.create_connection(RawClient, "127.0.0.1", port))[1] for _client in range(count)]
     for client in clients:
         await client.ready()
-    return [client.speak for client in clients]
+    try:
+        yield [client.speak for client in clients]
+    finally:
+        for client in clients:
+            client.close()
+        await asyncio.sleep(0.01)
 
 
 async def closed_loop(clients: Sequence[Speak], *, each: int, tiny: bool = False, pid: int = 0) -> Figures:
@@ -246,21 +272,27 @@ def row(name: str, ours: Figures, raw: Figures) -> str:
 async def measure(where: Portal, upstream_port: int, *, short: bool, levels: Sequence[int]) -> None:
     print("times in ms; cpu: seconds of the web process for 1000 requests")
     print(f"{'':<14}{'n':>6}{'err':>5}{'raw':>9}{'portal':>9}{'added':>9}{'p95':>9}{'p95-p95':>9}{'cpu':>9}")
-    # One round to warm everything up, at both ends.
-    await closed_loop(await portal_clients(4, where), each=2)
+    async with portal_clients(4, where) as clients:  # to warm everything up, at both ends
+        await closed_loop(clients, each=2)
     idle = memory_of(where.pid)
     for level in levels:
         each = min(24, max(2, (128 if short else 512) // level))
-        raw = await closed_loop(await raw_clients(level, upstream_port), each=each)
-        ours = await closed_loop(await portal_clients(level, where), each=each, pid=where.pid)
+        async with raw_clients(level, upstream_port) as clients:
+            raw = await closed_loop(clients, each=each)
+        async with portal_clients(level, where) as clients:
+            ours = await closed_loop(clients, each=each, pid=where.pid)
         print(row(f"at {level}", ours, raw), flush=True)
     for _round in range(1 if short else 3):
-        raw = await burst(await raw_clients(64, upstream_port))
-        ours = await burst(await portal_clients(64, where), pid=where.pid)
+        async with raw_clients(64, upstream_port) as clients:
+            raw = await burst(clients)
+        async with portal_clients(64, where) as clients:
+            ours = await burst(clients, pid=where.pid)
         print(row("burst of 64", ours, raw), flush=True)
     each = 20 if short else 100
-    raw = await closed_loop(await raw_clients(16, upstream_port), each=each, tiny=True)
-    ours = await closed_loop(await portal_clients(16, where), each=each, tiny=True, pid=where.pid)
+    async with raw_clients(16, upstream_port) as clients:
+        raw = await closed_loop(clients, each=each, tiny=True)
+    async with portal_clients(16, where) as clients:
+        ours = await closed_loop(clients, each=each, tiny=True, pid=where.pid)
     print(row("tiny, 16", ours, raw), flush=True)
     print(f"memory of the web process: {idle:.0f} MB when warm, {memory_of(where.pid):.0f} MB at the end")
 
@@ -277,7 +309,7 @@ def main() -> None:
         log = Path(folder) / "upstream.log"
         environment = dict(os.environ)
         with running("tests.benchmarks.upstream", str(port), environment=environment, log=log):
-            _listening(port)
+            listening(port)
             address = f"ws://127.0.0.1:{port}/"
             with portal(address) as where:
                 uvloop.run(measure(where, port, short=options.short, levels=levels))
@@ -294,7 +326,8 @@ def main() -> None:
 
 
 async def _at_eight(where: Portal) -> Figures:
-    return await closed_loop(await portal_clients(8, where), each=4)
+    async with portal_clients(8, where) as clients:
+        return await closed_loop(clients, each=4)
 
 
 if __name__ == "__main__":
