@@ -54,7 +54,8 @@ class SpeechWish:
 
     `audio_format`: mp3, wav, pcm, opus (in Ogg), flac, aac (ADTS), mulaw, alaw; empty: the provider's default. What the provider
     does not speak is transcoded. `sample_rate` in Hz, `bit_rate` in bit/s; None: as it comes. `parameters` are the model's own, by
-    name, and are refused when the model does not take them. `speed` is 1.0 for the voice's own pace, in every dialect's scale.
+    name, and are refused when the model does not take them; `hints` are passed over then (synthesis/delivery.py). `speed` is 1.0
+    for the voice's own pace, in every dialect's scale. `model` is one of ours that has to be the voice's, empty for whichever it is.
     `marks`: the framing wants to know when each word is spoken.
     """
 
@@ -64,7 +65,9 @@ class SpeechWish:
     sample_rate: int | None = None
     bit_rate: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    hints: Mapping[str, Any] = field(default_factory=dict)
     speed: float | None = None
+    model: str = ""
     marks: bool = False
 
 
