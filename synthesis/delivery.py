@@ -85,7 +85,7 @@ def plan(
     `language`, whatever the provider calls those.
 
     A format that neither the provider nor we make is left for `services.check` to refuse. Raises InvalidInput for a sample rate
-    that the format cannot have.
+    or a speed that this format cannot have.
     """
     engine = traits.model(model)
     audio_format = audio_format or traits.default_format
@@ -94,11 +94,11 @@ def plan(
         parameters |= {name: value for name, value in traits.word_times.items() if name in engine.speech}
     pace, tempo = _paced(traits, engine, speed or NATURAL)
     parameters |= pace
-    spoken_at_this_rate = sample_rate is None or sample_rate in traits.sample_rates
-    if audio_format in engine.audio_formats and spoken_at_this_rate and tempo == NATURAL:
-        rate = sample_rate or traits.default_sample_rate
-        return Delivery(audio_format, rate, audio_format, rate, parameters=parameters, ignored=ignored)
-    if audio_format not in RATES or "pcm" not in engine.audio_formats:
+    is_spoken = audio_format in engine.audio_formats and (sample_rate is None or sample_rate in traits.sample_rates)
+    can_be_made = audio_format in RATES and "pcm" in engine.audio_formats
+    if tempo != NATURAL and not can_be_made:
+        raise InvalidInput(fields={"speed": [_("This voice cannot speak at another speed in this format. Leave it out.")]})
+    if tempo == NATURAL and (is_spoken or not can_be_made):
         rate = sample_rate or traits.default_sample_rate
         return Delivery(audio_format, rate, audio_format, rate, parameters=parameters, ignored=ignored)
     rate = _leaving_rate(audio_format, sample_rate, usual=traits.default_sample_rate)

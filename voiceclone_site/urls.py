@@ -5,13 +5,14 @@ from __future__ import annotations
 from csp.constants import UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from voiceclone_site import health, home, metrics
 from voiceclone_site.accounts import openapi
 from voiceclone_site.accounts.api import MeView
 from voiceclone_site.accounts.language import set_language
+from voiceclone_site.speech.meanwhile import speech
 
 __all__ = ["openapi"]  # drf-spectacular finds an extension once its module has been imported
 
@@ -38,6 +39,7 @@ urlpatterns = [
     path("api/v1/", include("voices.api_urls")),
     path("api/v1/", include("synthesis.api_urls")),
     path("api/v1/me", MeView.as_view(), name="api_me"),
+    re_path(r"^(?:openai/)?v1/audio/speech$|^(?:elevenlabs/)?v1/text-to-speech/", speech),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", api_docs, name="api_docs"),
 ]

@@ -26,6 +26,11 @@ def default_language(traits: Traits, model: str) -> str:
     return options.valid_model(traits, model).languages[0].value
 
 
+def is_model(slug: str) -> bool:
+    """Whether any provider has this model, open or not."""
+    return any(model.slug == slug for name in registry.slugs() for model in registry.traits(name).models)
+
+
 def catalogue() -> dict[str, Any]:
     """All that an integrator has to know; sentences and labels still to be translated."""
     open_ones = _origins_of_open_accounts()

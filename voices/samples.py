@@ -136,6 +136,7 @@ def refuse(inspection: Inspection) -> None:
     """Raises SampleRefused with every reason, if there is one."""
     if inspection.refused:
         raise SampleRefused(
+            reason=next(finding.code for finding in inspection.findings if finding.severity == "refuse"),
             fields={
                 "sample": [
                     finding.sentence
