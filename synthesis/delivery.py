@@ -97,7 +97,9 @@ def plan(
     is_spoken = audio_format in engine.audio_formats and (sample_rate is None or sample_rate in traits.sample_rates)
     can_be_made = audio_format in RATES and "pcm" in engine.audio_formats
     if tempo != NATURAL and not can_be_made:
-        raise InvalidInput(fields={"speed": [_("This voice cannot speak at another speed in this format. Leave it out.")]})
+        raise InvalidInput(
+            fields={"speed": [_("This voice cannot speak at another speed in this format. Leave it out.")]}
+        )
     if tempo == NATURAL and (is_spoken or not can_be_made):
         rate = sample_rate or traits.default_sample_rate
         return Delivery(audio_format, rate, audio_format, rate, parameters=parameters, ignored=ignored)

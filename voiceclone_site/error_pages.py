@@ -43,8 +43,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _answer(request: HttpRequest, problem: Problem) -> HttpResponse:
-    if (render := dialects.of(request)) is not None:
-        refused = render(problem)
+    if (worded := dialects.of(request)) is not None:
+        refused = worded(problem)
         return JsonResponse(refused.body, status=refused.status, headers=dict(refused.headers))
     context = {"message": problem.message, "request_id": current_request_id()}
     return render(request, f"{problem.status}.html", context, status=problem.status)
@@ -52,8 +52,8 @@ def _answer(request: HttpRequest, problem: Problem) -> HttpResponse:
 
 def _bare(request: HttpRequest, problem: Problem) -> HttpResponse:
     """Rendered without the request: neither session nor database nor host is asked, since any of them may be what has failed."""
-    if (render := dialects.of(request)) is not None:
-        refused = render(problem)
+    if (worded := dialects.of(request)) is not None:
+        refused = worded(problem)
         return JsonResponse(refused.body, status=refused.status, headers=dict(refused.headers))
     context = {"message": problem.message, "request_id": current_request_id(), "stylesheets": _stylesheets()}
     return HttpResponse(loader.render_to_string(f"{problem.status}.html", context), status=problem.status)

@@ -288,6 +288,9 @@ OUTWARD_LOOPBACK = env.bool("OUTWARD_LOOPBACK", default=False)
 
 # --- the API ---
 
+# Some clients of OpenAI's dialect list voices and models without a key. Then they see the stock voices, and nobody's own.
+PUBLIC_VOICE_LIST = env.bool("PUBLIC_VOICE_LIST", default=False)
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "voiceclone_site.accounts.authentication.TokenAuthentication",

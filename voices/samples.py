@@ -143,7 +143,7 @@ def refuse(inspection: Inspection) -> None:
                     for finding in inspection.findings
                     if finding.severity == "refuse" or finding.code in BREAKS_OFF
                 ]
-            }
+            },
         )
 
 

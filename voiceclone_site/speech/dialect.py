@@ -55,7 +55,7 @@ class SpeechWish:
     `audio_format`: mp3, wav, pcm, opus (in Ogg), flac, aac (ADTS), mulaw, alaw; empty: the provider's default. What the provider
     does not speak is transcoded. `sample_rate` in Hz, `bit_rate` in bit/s; None: as it comes. `parameters` are the model's own, by
     name, and are refused when the model does not take them; `hints` are passed over then (synthesis/delivery.py). `speed` is 1.0
-    for the voice's own pace, in every dialect's scale. `model` is one of ours that has to be the voice's, empty for whichever it is.
+    for the voice's own pace, in every dialect's scale. `model` is one of ours that has to be the voice's, empty for any.
     `marks`: the framing wants to know when each word is spoken. `framing` is the dialect's own word for how the audio is wrapped.
     """
 

@@ -50,7 +50,12 @@ RATES: Mapping[str, tuple[int, ...]] = {
 KBPS: Mapping[str, tuple[int, ...]] = {"mp3": (32, 48, 64, 96, 128, 192), "opus": (32, 64, 96, 128, 192)}
 OURS = {"ulaw": "mulaw"}
 SLOWEST, FASTEST = 0.7, 1.2
-NAMES = {"format": "output_format", "sample_rate": "output_format", "speed": "voice_settings.speed", "model": "model_id"}
+NAMES = {
+    "format": "output_format",
+    "sample_rate": "output_format",
+    "speed": "voice_settings.speed",
+    "model": "model_id",
+}
 ANY_MODEL = "eleven_"
 """Whatever theirs is called, it means the voice's own."""
 
@@ -180,7 +185,9 @@ def _output(name: str) -> tuple[str, int, int]:
     found = OUTPUT.fullmatch(name)
     codec, rate, kbps = (found["codec"], int(found["rate"]), int(found["kbps"] or 0)) if found else ("", 0, 0)
     if rate not in RATES.get(codec, ()) or kbps not in KBPS.get(codec, (0,)):
-        sentence = _("There is no such output format. Give one such as mp3_44100_128, opus_48000_64, wav_24000 or pcm_16000.")
+        sentence = _(
+            "There is no such output format. Give one such as mp3_44100_128, opus_48000_64, wav_24000 or pcm_16000."
+        )
         raise InvalidInput(fields={"output_format": [sentence]})
     return codec, rate, kbps
 

@@ -43,7 +43,7 @@ def _answer(request: HttpRequest, dialect: Dialect, captured: dict[str, str]) ->
         asked = Asked(
             method="POST",
             path=request.path_info,
-            query=dict(request.GET.items()),
+            query={name: str(value) for name, value in request.GET.items()},
             headers={name.lower(): value for name, value in request.headers.items()},
             body=request.body,
             captured=captured,
@@ -53,7 +53,9 @@ def _answer(request: HttpRequest, dialect: Dialect, captured: dict[str, str]) ->
         voice = _find(owner, wish.voice)
         with _naming(dialect):
             if wish.model and wish.model != voice.model:
-                raise InvalidInput(fields={"model": [_("This voice speaks with another model. Leave the model to it.")]})
+                raise InvalidInput(
+                    fields={"model": [_("This voice speaks with another model. Leave the model to it.")]}
+                )
             delivery = plan(
                 voice.traits,
                 voice.model,
@@ -128,9 +130,7 @@ class _Framed:
         marks = self._stream.tally.marks[self._told :]
         self._told += len(marks)
         tempo = self._delivery.tempo
-        return [
-            Mark(mark["text"], round(mark["begin_ms"] / tempo), round(mark["end_ms"] / tempo)) for mark in marks
-        ]
+        return [Mark(mark["text"], round(mark["begin_ms"] / tempo), round(mark["end_ms"] / tempo)) for mark in marks]
 
 
 def _never() -> Problem:
@@ -145,7 +145,8 @@ def _owner(dialect: Dialect, asked: Asked) -> Owner:
     owner, token = owner_of(credential.text)
     if "speech" not in token.scopes:
         raise PermissionDenied(
-            _("This token may not do that: it lacks the scope “%(scope)s”. Make one that has it.") % {"scope": "speech"},
+            _("This token may not do that: it lacks the scope “%(scope)s”. Make one that has it.")
+            % {"scope": "speech"},
             "scope_missing",
         )
     return owner
@@ -172,5 +173,3 @@ def _naming(dialect: Dialect) -> Iterator[None]:
     except InvalidInput as wrong:
         wrong.fields = {dialect.naming(name): words for name, words in wrong.fields.items()}
         raise
-
-

@@ -1,4 +1,4 @@
-"""POST /v1/audio/speech, as OpenAI's clients ask it (docs/openai.md). Fields that we do not know are passed over, as theirs does."""
+"""POST /v1/audio/speech, as OpenAI's clients ask it (docs/openai.md). Unknown fields are passed over, as theirs does."""
 
 from __future__ import annotations
 
@@ -141,7 +141,9 @@ def _event(said: Mapping[str, Any]) -> bytes:
 def _hints(given: Mapping[str, Any]) -> dict[str, Any]:
     """Whatever else is named as a parameter of the model is one: `extra_body={"volume": 80}`."""
     hints = {
-        name: value for name, value in given.items() if name not in KNOWN and isinstance(value, str | int | float | bool)
+        name: value
+        for name, value in given.items()
+        if name not in KNOWN and isinstance(value, str | int | float | bool)
     }
     if given.get("instructions"):
         hints["instruction"] = given["instructions"]
