@@ -120,8 +120,7 @@ class _Framed:
         except Exception as error:
             yield self._framing.failure(problem_of(error) or problem_of(Fault()) or _never())
             raise
-        if encoder:
-            yield self._framing.audio(encoder.finish(), self._marks())
+        yield self._framing.audio(encoder.finish() if encoder else b"", self._marks())
         seconds = self._stream.job.seconds
         milliseconds = round(seconds * 1000 / self._delivery.tempo) if seconds else None
         yield self._framing.ending(Spoken(characters=self._stream.tally.characters, milliseconds=milliseconds))
