@@ -6,8 +6,8 @@ Arithmetic on Traits: neither a provider nor the database is touched, and PyAV i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from voices.errors import InvalidInput
-from voices.providers.base import Traits, VoiceModel
+from voices.providers.base import Mark, Traits, VoiceModel
 
 if TYPE_CHECKING:
     from synthesis.encoder import Encoder
@@ -56,6 +56,15 @@ class Delivery:
     def is_untouched(self) -> bool:
         """What the provider speaks leaves byte for byte."""
         return (self.audio_format, self.sample_rate, self.tempo) == (self.source_format, self.source_rate, NATURAL)
+
+    def heard(self, marks: Sequence[Mark]) -> Sequence[Mark]:
+        """When the words are heard, by when the provider speaks them."""
+        if self.tempo == NATURAL:
+            return marks
+        return [
+            replace(mark, begin_ms=round(mark.begin_ms / self.tempo), end_ms=round(mark.end_ms / self.tempo))
+            for mark in marks
+        ]
 
     def encoder(self) -> Encoder:
         """Made anew for each clip; loads PyAV the first time."""

@@ -24,6 +24,12 @@ class DialectView(APIView):
         return [each for each in super().get_authenticators() if not isinstance(each, SessionAuthentication)]
 
 
+class SpeechAddress(DialectView):
+    """What comes to Django of the addresses that the relay answers: all but POST."""
+
+    allowed_methods = ["POST"]
+
+
 def shown_voices(user: Owner) -> VoiceQuerySet:
     """To these clients a voice is gone once its deletion has been asked for."""
     voices = VoiceClone.objects.visible_to(user).exclude(state=VoiceClone.State.DELETING)

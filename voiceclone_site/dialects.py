@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import patch_vary_headers
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -27,12 +28,8 @@ logger = logging.getLogger(__name__)
 KEY_HEADER = "xi-api-key"
 OPENAI_PATHS = ("/openai/", "/v1/audio/", "/v1/models")
 ELEVENLABS_PATHS = ("/elevenlabs/", "/v1/", "/v2/")
-ALLOWED_ORIGINS = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
-    "Access-Control-Expose-Headers": "*",
-    "Access-Control-Max-Age": "86400",
-}
+FROM_ANYWHERE = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "*"}
+PREFLIGHT = {"Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS", "Access-Control-Max-Age": "86400"}
 
 Render = Callable[[Problem], Refusal]
 
@@ -74,11 +71,11 @@ class CrossOriginMiddleware:
             return self.get_response(request)
         is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
         response = HttpResponse(status=204) if is_preflight else self.get_response(request)
-        for name, value in ALLOWED_ORIGINS.items():
+        for name, value in (FROM_ANYWHERE | PREFLIGHT if is_preflight else FROM_ANYWHERE).items():
             response.headers[name] = value
         # A star does not stand for Authorization.
         asked_for = request.headers.get("Access-Control-Request-Headers", "")
         response.headers["Access-Control-Allow-Headers"] = asked_for or f"authorization, {KEY_HEADER}, content-type"
-        response.headers["Vary"] = "Access-Control-Request-Headers"
+        patch_vary_headers(response, ["Access-Control-Request-Headers"])
         response.headers["Request-Id"] = current_request_id()  # as ElevenLabs calls it
         return response

@@ -6,7 +6,7 @@ from csp.constants import UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import include, path, re_path
+from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
@@ -16,7 +16,6 @@ from voiceclone_site import dialects, health, home, metrics
 from voiceclone_site.accounts import openapi
 from voiceclone_site.accounts.api import MeView
 from voiceclone_site.accounts.language import set_language
-from voiceclone_site.speech.meanwhile import speech
 
 __all__ = ["openapi"]  # drf-spectacular finds an extension once its module has been imported
 
@@ -60,7 +59,6 @@ urlpatterns = [
     path("openai/v1/", include("synthesis.openai_api.urls")),
     path("", include("synthesis.elevenlabs_api.urls")),
     path("elevenlabs/", include("synthesis.elevenlabs_api.urls")),
-    re_path(r"^(?:openai/)?v1/audio/speech$|^(?:elevenlabs/)?v1/text-to-speech/", speech),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", api_docs, name="api_docs"),
 ]

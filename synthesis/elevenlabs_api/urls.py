@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from synthesis.dialect_api import SpeechAddress
 from synthesis.elevenlabs_api import account, history, voices
 
 urlpatterns = [
@@ -16,6 +17,10 @@ urlpatterns = [
     path("v1/voices/<str:pk>/settings/edit", voices.EditSettingsView.as_view()),
     path("v1/voices/<str:pk>/samples/<str:sample>", voices.SampleView.as_view()),
     path("v1/voices/<str:pk>/samples/<str:sample>/audio", voices.SampleAudioView.as_view()),
+    path("v1/text-to-speech/<str:pk>", SpeechAddress.as_view()),
+    path("v1/text-to-speech/<str:pk>/stream", SpeechAddress.as_view()),
+    path("v1/text-to-speech/<str:pk>/with-timestamps", SpeechAddress.as_view()),
+    path("v1/text-to-speech/<str:pk>/stream/with-timestamps", SpeechAddress.as_view()),
     path("v1/user", account.UserView.as_view()),
     path("v1/user/subscription", account.SubscriptionView.as_view()),
     path("v1/usage/character-stats", account.CharacterStatsView.as_view()),

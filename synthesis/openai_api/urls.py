@@ -2,10 +2,12 @@
 
 from django.urls import path
 
+from synthesis.dialect_api import SpeechAddress
 from synthesis.openai_api import consents, models, voices
 
 urlpatterns = [
     path("models/<path:name>", models.ModelView.as_view()),
+    path("audio/speech", SpeechAddress.as_view()),
     path("audio/models", models.AudioModelsView.as_view()),
     path("audio/voices", voices.VoicesView.as_view()),
     path("audio/voices/<str:pk>", voices.VoiceView.as_view()),

@@ -57,6 +57,7 @@ class SpeechWish:
     name, and are refused when the model does not take them; `hints` are passed over then (synthesis/delivery.py). `speed` is 1.0
     for the voice's own pace, in every dialect's scale. `model` is one of ours that has to be the voice's, empty for any.
     `marks`: the framing wants to know when each word is spoken. `framing` is the dialect's own word for how the audio is wrapped.
+    `at_usual_speed`: without a `speed`, the one that is kept with the voice counts.
     """
 
     voice: VoiceRef
@@ -70,6 +71,7 @@ class SpeechWish:
     model: str = ""
     marks: bool = False
     framing: str = ""
+    at_usual_speed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,9 @@ from django.utils.translation import gettext_lazy as _
 from synthesis import audio
 from synthesis.alignment import Aligner, Alignment
 from voiceclone_site import elevenlabs_errors
+from voiceclone_site.dialects import FROM_ANYWHERE
 from voiceclone_site.errors import Problem
+from voiceclone_site.requests import current_request_id
 from voiceclone_site.speech.bodies import answer_in_json, api_key, json_object
 from voiceclone_site.speech.dialect import (
     Answer,
@@ -81,6 +83,7 @@ def wish(asked: Asked) -> SpeechWish:
         hints=_hints(given),
         speed=_speed(given.get("voice_settings")),
         model=_model(given.get("model_id")),
+        at_usual_speed=True,
     )
 
 
@@ -94,8 +97,10 @@ def naming(field: str) -> str:
 
 def _described(speaking: Speaking, content_type: str) -> dict[str, str]:
     return {
+        **FROM_ANYWHERE,
         "Content-Type": content_type,
         "History-Item-Id": str(speaking.job_id),
+        "Request-Id": current_request_id(),
         "Character-Cost": str(speaking.characters),
     }
 
@@ -112,7 +117,8 @@ def refusal(problem: Problem) -> Answer:
     if problem.code == "not_found":
         problem = replace(problem, code="voice_not_found")
     refused = elevenlabs_errors.refusal(problem)
-    return answer_in_json(refused.status, refused.body, refused.headers)
+    headers = {**FROM_ANYWHERE, **refused.headers, "Request-Id": current_request_id()}
+    return answer_in_json(refused.status, refused.body, headers)
 
 
 class Lines:

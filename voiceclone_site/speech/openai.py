@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from synthesis import audio
 from voiceclone_site import openai_errors
+from voiceclone_site.dialects import FROM_ANYWHERE
 from voiceclone_site.errors import Problem
 from voiceclone_site.speech.bodies import answer_in_json, api_key, json_object
 from voiceclone_site.speech.dialect import (
@@ -96,6 +97,7 @@ def naming(field: str) -> str:
 def headers(wish: SpeechWish, speaking: Speaking) -> Mapping[str, str]:
     sse = wish.framing == "sse"
     return {
+        **FROM_ANYWHERE,
         "Content-Type": "text/event-stream" if sse else audio.content_type(speaking.audio_format),
         "X-Generation-Id": str(speaking.job_id),
         "X-Voice-Id": str(speaking.voice_id),
@@ -112,7 +114,7 @@ def refusal(problem: Problem) -> Answer:
     if problem.code == "not_found":
         problem = replace(problem, code="voice_not_found")
     refused = openai_errors.refusal(problem)
-    return answer_in_json(refused.status, refused.body, refused.headers)
+    return answer_in_json(refused.status, refused.body, {**FROM_ANYWHERE, **refused.headers})
 
 
 class Events:
