@@ -38,9 +38,7 @@ def _studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
         def key(person: str, scopes: str = SCOPES) -> str:
             user = f"{person}@example.com"
-            return started.manage(
-                "create_token", "--user", user, "--name", "sdk", "--create-user", "--scopes", scopes
-            )
+            return started.manage("create_token", "--user", user, "--name", "sdk", "--create-user", "--scopes", scopes)
 
         alice = key("alice")
         yield Studio(

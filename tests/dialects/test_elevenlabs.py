@@ -41,11 +41,14 @@ def client_with(studio: Studio, key: str, http: httpx.Client) -> ElevenLabs:
     return ElevenLabs(api_key=key, base_url=studio.portal.address, httpx_client=http)
 
 
+def whole(answer: Any) -> Any:
+    """Nothing is asked for a stream until it is read."""
+    return list(answer) if isinstance(answer, Iterator) else answer
+
+
 def refusal_of(ask: Callable[[], Any]) -> tuple[int | None, Any]:
     with pytest.raises(ApiError) as refused:
-        answer = ask()
-        if isinstance(answer, Iterator):
-            list(answer)
+        whole(ask())
     assert refused.value.headers is not None
     assert refused.value.headers["request-id"]
     detail = refused.value.body["detail"]
@@ -118,7 +121,11 @@ def test_it_takes_a_voice_from_its_recording_to_its_end(client: ElevenLabs, stud
         states |= set(voice.fine_tuning.state.values())
     assert "fine_tuned" in states
     assert states <= {"queued", "fine_tuning", "fine_tuned"}
-    assert (voice.category, voice.description, voice.labels and voice.labels["mood"]) == ("cloned", "Reads news", "calm")
+    assert (voice.category, voice.description, voice.labels and voice.labels["mood"]) == (
+        "cloned",
+        "Reads news",
+        "calm",
+    )
     assert voice.samples
     sample_id = voice.samples[0].sample_id
     assert sample_id
