@@ -31,12 +31,6 @@ class Series:
     values: Mapping[str, list[float]]
 
 
-def characters(owner: Owner, *, since: datetime) -> int:
-    """As the providers counted them; what was deleted still counts."""
-    spoken = SynthesisJob.objects.filter(owner=owner, created_at__gte=since).aggregate(spoken=Sum("characters"))
-    return int(spoken["spoken"] or 0)
-
-
 def series(
     owner: Owner, *, since: datetime, until: datetime, interval: Interval, measure: Measure, by: str = ""
 ) -> Series:

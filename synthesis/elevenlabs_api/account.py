@@ -13,8 +13,9 @@ from rest_framework.response import Response
 
 from synthesis import usage
 from synthesis.dialect_api import DialectView, number
+from voices import standing
 from voices.errors import InvalidInput
-from voices.models import Owner, VoiceClone
+from voices.models import Measure, Owner
 
 NO_LIMIT = 2**31 - 1
 """Their clients need a number."""
@@ -98,18 +99,18 @@ def _one_of(known: Mapping[str, Any], field: str, given: str) -> Any:
 
 
 def _subscription(user: Owner) -> dict[str, Any]:
-    month = timezone.localtime().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    following = month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)
+    readings = {reading.measure: reading for reading in standing.of_person(user)}
+    characters, voices = readings[Measure.CHARACTERS], readings[Measure.VOICES]
     return {
         "tier": "portal",
-        "character_count": usage.characters(user, since=month),
-        "character_limit": NO_LIMIT,
+        "character_count": characters.used,
+        "character_limit": NO_LIMIT if characters.limit is None else characters.limit,
         "max_credit_limit_extension": 0,
         "can_extend_character_limit": False,
         "allowed_to_extend_character_limit": False,
-        "next_character_count_reset_unix": int(following.timestamp()),
-        "voice_slots_used": VoiceClone.objects.owned_by(user).count(),
-        "voice_limit": NO_LIMIT,
+        "next_character_count_reset_unix": characters.resets_at and int(characters.resets_at.timestamp()),
+        "voice_slots_used": voices.used,
+        "voice_limit": NO_LIMIT if voices.limit is None else voices.limit,
         "voice_add_edit_counter": 0,
         "professional_voice_slots_used": 0,
         "professional_voice_slots_used_in_workspace": 0,

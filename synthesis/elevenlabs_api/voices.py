@@ -19,7 +19,7 @@ from synthesis.dialect_api import DialectView, fields_of, find_own_voice, find_v
 from synthesis.elevenlabs_api import cursors, shapes
 from voices import catalogue, services
 from voices.api import refuse_too_large
-from voices.callers import consent_from
+from voices.callers import consent_from, token_of
 from voices.consent import Consent
 from voices.errors import InvalidInput
 from voices.models import VoiceClone, VoiceConsent, VoiceQuerySet, VoiceSample
@@ -85,6 +85,7 @@ class NewVoiceView(DialectView):
             recording=recording,
             filename=recording.name or "",
             consent=_consent(request, labels),
+            token_id=token_of(request),
         )
         services.describe(voice, description=sent_text(request, "description"), labels=_owners(labels))
         return Response({"voice_id": str(voice.pk), "requires_verification": False})

@@ -13,7 +13,7 @@ from synthesis.dialect_api import find_own_voice, find_voice, sent_text, shown_v
 from synthesis.openai_api.consents import find_consent, sent_file
 from synthesis.openai_api.models import PublicListView
 from voices import catalogue, services
-from voices.callers import consent_from
+from voices.callers import consent_from, token_of
 from voices.errors import ConsentMissing, InvalidInput
 from voices.models import VoiceClone, VoiceConsent
 
@@ -59,6 +59,7 @@ class VoicesView(PublicListView):
             recording=recording,
             filename=recording.name or "",
             consent=consent_from(request, ticked=True, channel=VoiceConsent.Channel.API, recording=consent),
+            token_id=token_of(request),
         )
         return Response(_made(voice))
 
