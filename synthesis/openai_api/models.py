@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import SAFE_METHODS, AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,7 +22,7 @@ class PublicListView(DialectView):
 
     def get_permissions(self) -> list[Any]:
         asked_openly = "Authorization" not in self.request.headers and "xi-api-key" not in self.request.headers
-        if settings.PUBLIC_VOICE_LIST and asked_openly:
+        if settings.PUBLIC_VOICE_LIST and asked_openly and self.request.method in SAFE_METHODS:
             return [AllowAny()]
         return list(super().get_permissions())
 

@@ -9,7 +9,7 @@ from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from synthesis.dialect_api import find_own_voice, find_voice, sent_text, shown_voices
+from synthesis.dialect_api import DialectView, find_own_voice, find_voice, sent_text, shown_voices
 from synthesis.openai_api.consents import find_consent, sent_file
 from synthesis.openai_api.models import PublicListView
 from voices import catalogue, services
@@ -64,7 +64,7 @@ class VoicesView(PublicListView):
         return Response(_made(voice))
 
 
-class VoiceView(PublicListView):
+class VoiceView(DialectView):
     required_scopes = {"GET": "voices:read", "DELETE": "voices:write"}
 
     def get(self, request: Request, pk: str) -> Response:
