@@ -28,6 +28,8 @@ _TYPES = {
     "alaw": ("audio/x-alaw-basic", "alaw"),
 }
 _UNKNOWN_LENGTH = 0xFFFFFFFF
+WAV_HEADER = 44
+"""Bytes before the samples of a WAV that is streamed."""
 _READ = 1 << 18
 
 
@@ -95,6 +97,24 @@ def finish(path: Path, audio_format: str, *, sample_rate: int) -> AudioFacts:
     if facts.seconds <= 0:
         raise UnreadableAudio(detail=f"{audio_format} without a single sample in {facts.bytes} bytes")
     return facts
+
+
+def milliseconds(data: bytes, audio_format: str, *, sample_rate: int) -> int | None:
+    """Of a whole clip as it was sent; None for what would have to be decoded, and for what cannot be read."""
+    try:
+        match audio_format:
+            case "pcm" | "wav":
+                header = WAV_HEADER if audio_format == "wav" else 0
+                return (len(data) - header) * 1000 // (2 * sample_rate)
+            case "mulaw" | "alaw":
+                return len(data) * 1000 // sample_rate
+            case "mp3":
+                return round(mpeg.duration(data).seconds * 1000)
+            case "opus":
+                return round(ogg.opus_seconds(data) * 1000)
+    except UnreadableAudio:
+        return None
+    return None
 
 
 def streaming_wav_header(sample_rate: int) -> bytes:

@@ -138,6 +138,7 @@ class Voice:
         self._first: Piece | None = None
         self._kept: list[bytes] = []
         self._kept_bytes = 0
+        self._marks: list[Mark] = []
         self._path: Path | None = None
         self._stopped: PortalError | None = None
         self._task = asyncio.current_task()
@@ -153,7 +154,7 @@ class Voice:
         self._first = await self._next()
 
     async def next(self) -> Piece | None:
-        """The next audio and the word times that came with it; None when all has been said.
+        """The next audio and the word times that came with it, or the last times alone; None when all has been said.
 
         Raises ProviderError or PortalError when it breaks: the transfer must then break too, never end as if it were whole.
         """
@@ -192,18 +193,25 @@ class Voice:
         tally = self.tally
         async for said in self._said:
             heard = [data for event in said if (data := tally.take(event))]
+            if tally.marks:
+                self._marks.extend(event for event in said if isinstance(event, Mark))
             if not heard:
                 continue
             if tally.audio_bytes == len(heard[0]):
                 self._relay.answers(self.job.voice.account)
             data = heard[0] if len(heard) == 1 else b"".join(heard)
             await self._keep(data)
-            return data, [event for event in said if isinstance(event, Mark)] if tally.marks else ()
+            return data, self._taken_marks()
         if not tally.ended:
             raise StreamBroken("the provider's frames ended before its last word", provider=self.job.provider)
         if not tally.audio_bytes:
             raise EmptySpeech
-        return None
+        # The times of the last words may come behind the last audio.
+        return (b"", self._taken_marks()) if self._marks else None
+
+    def _taken_marks(self) -> Sequence[Mark]:
+        taken, self._marks = self._marks, []
+        return taken
 
     async def _keep(self, data: bytes) -> None:
         self._kept.append(data)

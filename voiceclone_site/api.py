@@ -1,4 +1,4 @@
-"""What holds for all of /api/v1/: one address however it is typed, and JSON that cannot break its reader."""
+"""What holds for all of the API: one address however it is typed, and JSON that cannot break its reader."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
-PREFIX = "/api/v1/"
+PREFIXES = ("/api/v1/", "/v1/", "/v2/", "/openai/", "/elevenlabs/")
 
 
 class SlashlessMiddleware:
@@ -20,7 +20,7 @@ class SlashlessMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path_info.startswith(PREFIX):
+        if request.path_info.startswith(PREFIXES):
             request.path_info = request.path_info.removesuffix("/")
         return self.get_response(request)
 

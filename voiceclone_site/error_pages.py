@@ -1,4 +1,4 @@
-"""What somebody sees when a request ends before or beyond the views: JSON beneath /api/, a page elsewhere."""
+"""What somebody sees when a request ends before or beyond the views: JSON where programs ask, a page elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from django.templatetags.static import static
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from voiceclone_site.errors import Problem, body_of, not_found
+from voiceclone_site import dialects
+from voiceclone_site.errors import Problem, not_found
 from voiceclone_site.requests import current_request_id
 from voices.providers.errors import Act
 
@@ -42,16 +43,18 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _answer(request: HttpRequest, problem: Problem) -> HttpResponse:
-    if request.path.startswith("/api/"):
-        return JsonResponse(body_of(problem), status=problem.status)
+    if (worded := dialects.of(request)) is not None:
+        refused = worded(problem)
+        return JsonResponse(refused.body, status=refused.status, headers=dict(refused.headers))
     context = {"message": problem.message, "request_id": current_request_id()}
     return render(request, f"{problem.status}.html", context, status=problem.status)
 
 
 def _bare(request: HttpRequest, problem: Problem) -> HttpResponse:
     """Rendered without the request: neither session nor database nor host is asked, since any of them may be what has failed."""
-    if request.path.startswith("/api/"):
-        return JsonResponse(body_of(problem), status=problem.status)
+    if (worded := dialects.of(request)) is not None:
+        refused = worded(problem)
+        return JsonResponse(refused.body, status=refused.status, headers=dict(refused.headers))
     context = {"message": problem.message, "request_id": current_request_id(), "stylesheets": _stylesheets()}
     return HttpResponse(loader.render_to_string(f"{problem.status}.html", context), status=problem.status)
 

@@ -1,8 +1,8 @@
 """The one table: error class -> HTTP status and body. Services raise, views do not catch.
 
-`problem_of` says what an error means to whoever asked; each dialect of the API renders a Problem in its own words. Ours is
-`api_exception_handler`; docs/errors.md is this table for readers. An error that stands in no row is a fault of ours: a 500 that
-is logged with its traceback, and no detail of it leaves.
+`problem_of` says what an error means to whoever asked; each dialect of the API renders a Problem in its own words
+(openai_errors.py, elevenlabs_errors.py; which one is for dialects.py to say). Ours is `refusal`; docs/errors.md is this table for
+readers. An error that stands in no row is a fault of ours: a 500 that is logged with its traceback, and no detail of it leaves.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework import exceptions as drf
-from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from synthesis import errors as speech
 from voiceclone_site.accounts.errors import NotLetIn
@@ -74,6 +72,8 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     outward.AddressRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     outward.OutwardFailed: HTTPStatus.BAD_GATEWAY,
     webhooks.NotAccepted: HTTPStatus.BAD_GATEWAY,
+    portal.NoSuchVoice: HTTPStatus.NOT_FOUND,
+    portal.NoSuchModel: HTTPStatus.NOT_FOUND,
     speech.EmptySpeech: HTTPStatus.BAD_GATEWAY,
     speech.UnreadableAudio: HTTPStatus.BAD_GATEWAY,
     NotLetIn: HTTPStatus.UNAUTHORIZED,
@@ -97,7 +97,7 @@ OPERATOR_ACTS = (
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What went wrong, for whoever asked. `action` is who has to act; `retry_after` in seconds; `help_url` explains the
-    provider's code, as a path."""
+    provider's code, as a path; `reason` is the finding for which a recording was refused."""
 
     status: int
     code: str
@@ -111,7 +111,17 @@ class Problem:
     help_url: str | None = None
     fields: Mapping[str, Sequence[str]] | None = None
     quota: portal.Quota | None = None
+    reason: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A Problem in the words of one dialect: `body` leaves as JSON."""
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str]
 
 
 def status_of(error: type[BaseException]) -> int | None:
@@ -153,6 +163,7 @@ def problem_of(error: BaseException) -> Problem | None:
                 retry_after=retry_after,
                 fields=_words(error.fields) if isinstance(error, portal.InvalidInput) else None,
                 quota=error.quota if isinstance(error, portal.LimitReached) else None,
+                reason=error.reason if isinstance(error, portal.SampleRefused) else "",
             )
         case provider.ConfigurationError():
             logger.error("The portal is set up wrongly: %s", error)
@@ -228,15 +239,9 @@ def headers_of(problem: Problem) -> dict[str, str]:
     return headers
 
 
-def api_exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
-    """For REST_FRAMEWORK["EXCEPTION_HANDLER"]. None lets what nobody foresaw become a 500 (error_pages.py)."""
-    problem = problem_of(error)
-    if problem is None:
-        return None
-    set_rollback()
-    if isinstance(error, provider.ProviderError):
-        logger.warning("%s", error)
-    return Response(body_of(problem), status=problem.status, headers=headers_of(problem))
+def refusal(problem: Problem) -> Refusal:
+    """In our own words."""
+    return Refusal(status=problem.status, body=body_of(problem), headers=headers_of(problem))
 
 
 def _from_rest_framework(error: drf.APIException) -> Problem:

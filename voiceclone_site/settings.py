@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "voiceclone_site.metrics.MetricsMiddleware",
     "voiceclone_site.requests.RequestIdMiddleware",
     "voiceclone_site.api.SlashlessMiddleware",
+    "voiceclone_site.dialects.CrossOriginMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -286,6 +287,9 @@ OUTWARD_LOOPBACK = env.bool("OUTWARD_LOOPBACK", default=False)
 
 # --- the API ---
 
+# Some clients of OpenAI's dialect list voices and models without a key. Then they see the stock voices, and nobody's own.
+PUBLIC_VOICE_LIST = env.bool("PUBLIC_VOICE_LIST", default=False)
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "voiceclone_site.accounts.authentication.TokenAuthentication",
@@ -296,7 +300,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "voiceclone_site.pagination.NewestFirst",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "voiceclone_site.errors.api_exception_handler",
+    "EXCEPTION_HANDLER": "voiceclone_site.dialects.exception_handler",
     "PAGE_SIZE": 20,
 }
 SPECTACULAR_SETTINGS = {

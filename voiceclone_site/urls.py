@@ -1,19 +1,33 @@
-"""Every address of the site. What lies beneath /api/ answers errors in JSON (error_pages.py)."""
+"""Every address of the site. Where programs ask, errors are answered in the words of their dialect (dialects.py)."""
 
 from __future__ import annotations
 
 from csp.constants import UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import include, path
+from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from voiceclone_site import health, home, metrics
+from synthesis.elevenlabs_api.models import ModelsView as ElevenLabsModelsView
+from synthesis.openai_api.models import ModelsView as OpenAIModelsView
+from voiceclone_site import dialects, health, home, metrics
 from voiceclone_site.accounts import openapi
 from voiceclone_site.accounts.api import MeView
 from voiceclone_site.accounts.language import set_language
 
 __all__ = ["openapi"]  # drf-spectacular finds an extension once its module has been imported
+
+models_in_openai, models_in_elevenlabs = OpenAIModelsView.as_view(), ElevenLabsModelsView.as_view()
+
+
+@csrf_exempt
+def models(request: HttpRequest) -> HttpResponseBase:
+    """The one address that both dialects have: who sends ElevenLabs' header gets ElevenLabs' list."""
+    view = models_in_elevenlabs if dialects.KEY_HEADER in request.headers else models_in_openai
+    return view(request)
+
 
 # Swagger UI writes styles into its page; its scripts come from files of ours, so scripts stay as strict as everywhere.
 api_docs = csp_update({"style-src": [UNSAFE_INLINE]})(SpectacularSwaggerSplitView.as_view(url_name="schema"))
@@ -38,6 +52,13 @@ urlpatterns = [
     path("api/v1/", include("voices.api_urls")),
     path("api/v1/", include("synthesis.api_urls")),
     path("api/v1/me", MeView.as_view(), name="api_me"),
+    path("v1/models", models),
+    path("openai/v1/models", models_in_openai),
+    path("elevenlabs/v1/models", models_in_elevenlabs),
+    path("v1/", include("synthesis.openai_api.urls")),
+    path("openai/v1/", include("synthesis.openai_api.urls")),
+    path("", include("synthesis.elevenlabs_api.urls")),
+    path("elevenlabs/", include("synthesis.elevenlabs_api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", api_docs, name="api_docs"),
 ]

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from voices import circuit, clearing, demo, failures, fairness, idempotency, leave, ledger, logbook, polling
+from voices import circuit, clearing, demo, failures, fairness, idempotency, intake, leave, ledger, logbook, polling
 from voices.durable import back_off, claim, declare_intent, room_in_queue, wake, write_back
 from voices.errors import ConsentMissing
 from voices.ledger import Purpose
@@ -303,8 +303,5 @@ def _erase_samples(voice: VoiceClone) -> None:
     """The recordings go with the voice; the rows stay, as evidence of what was consented to."""
     demo.forget(voice)
     for sample in voice.samples.filter(erased_at__isnull=True):
-        sample.original.delete(save=False)
-        sample.prepared.delete(save=False)
-        sample.erased_at = timezone.now()
-        sample.save()
+        intake.erase(sample)
     ledger.release(voice.pk, Purpose.RECORDING)

@@ -88,7 +88,7 @@ def made_voice(request: Request, pk: uuid.UUID) -> Response | None:
 def refuse_too_large(request: Request) -> None:
     """Its bytes were never kept, so that there is nothing for the service to look at. Raises SampleRefused."""
     if was_too_large(request):
-        raise SampleRefused(fields={"sample": [samples.too_large().sentence]})
+        raise SampleRefused(fields={"sample": [samples.too_large().sentence]}, reason=samples.too_large().code)
 
 
 class VoicesView(GenericAPIView[VoiceClone]):

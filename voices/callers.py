@@ -8,6 +8,7 @@ from rest_framework.request import Request
 
 from voices import consent as consents
 from voices.consent import Consent
+from voices.models import ConsentRecording
 
 
 def token_of(request: Request) -> int | None:
@@ -15,7 +16,9 @@ def token_of(request: Request) -> int | None:
     return None if request.auth is None else int(request.auth.pk)
 
 
-def consent_from(request: HttpRequest, *, ticked: bool, channel: str) -> Consent:
+def consent_from(
+    request: HttpRequest, *, ticked: bool, channel: str, recording: ConsentRecording | None = None
+) -> Consent:
     """The statement as this request's sender was shown it. `channel` is of VoiceConsent.Channel. Raises ConsentMissing.
 
     The address is the one that the log-in rate limits count, so both trust the same proxies.
@@ -25,4 +28,5 @@ def consent_from(request: HttpRequest, *, ticked: bool, channel: str) -> Consent
         channel=channel,
         address=get_adapter().get_client_ip(request),
         user_agent=request.headers.get("User-Agent", ""),
+        recording=recording,
     )

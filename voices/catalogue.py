@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from django.utils.translation import gettext_lazy as _
 
 from voices import options
 from voices.consent import STATEMENT, VERSION
-from voices.errors import NoAccount
+from voices.errors import InvalidInput, NoAccount
 from voices.models import ProviderAccount
 from voices.providers import registry
-from voices.providers.base import Parameter, Traits, VoiceModel
+from voices.providers.base import Choice, Parameter, Traits, VoiceModel
 
 
 def default_provider() -> str:
@@ -21,9 +25,58 @@ def default_provider() -> str:
     raise NoAccount
 
 
+def chosen(provider: str, model: str) -> tuple[Traits, str]:
+    """By name, or what is usual where a name is empty. Raises InvalidInput for a provider that is none, and NoAccount."""
+    slug = provider or default_provider()
+    if slug not in registry.slugs():
+        raise InvalidInput(fields={"provider": [_("There is no such provider. Choose one of those offered.")]})
+    traits = registry.traits(slug)
+    return traits, model or traits.default_model
+
+
 def default_language(traits: Traits, model: str) -> str:
     """The first that the model lists. Raises InvalidInput when there is no such model."""
     return options.valid_model(traits, model).languages[0].value
+
+
+def is_model(slug: str) -> bool:
+    """Whether any provider has this model, open or not."""
+    return any(model.slug == slug for name in registry.slugs() for model in registry.traits(name).models)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakingModel:
+    """An engine that voices of open accounts speak with. `since` it can be had here, in seconds since 1970."""
+
+    provider: str
+    slug: str
+    label: Any
+    languages: tuple[Choice, ...]
+    max_characters: int
+    can_be_trained: bool
+    since: int
+
+
+def speaking_models() -> list[SpeakingModel]:
+    """In the registry's order. One query."""
+    opened: dict[str, datetime] = {}
+    rows = ProviderAccount.objects.filter(is_open=True).values_list("provider", "created_at")
+    for slug, created_at in rows:
+        opened[slug] = min(created_at, opened.get(slug, created_at))
+    return [
+        SpeakingModel(
+            provider=traits.slug,
+            slug=model.slug,
+            label=model.label,
+            languages=model.languages,
+            max_characters=traits.text_limits(model.slug)[0],
+            can_be_trained=not model.stock_only,
+            since=int(opened[traits.slug].timestamp()),
+        )
+        for traits in (registry.traits(slug) for slug in registry.slugs() if slug in opened)
+        if traits.can_synthesize
+        for model in traits.models
+    ]
 
 
 def catalogue() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from voices.errors import ConsentMissing
+from voices.models import ConsentRecording
 
 VERSION = "2026-11"
 STATEMENT = _(
@@ -19,16 +20,20 @@ STATEMENT = _(
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """An accepted statement, with the wording and language in which it was shown, and from where it came."""
+    """An accepted statement, with the wording and language in which it was shown, and from where it came; and the recording in
+    which the speaker says so, where there is one."""
 
     statement: str
     language: str
     channel: str
     address: str | None
     user_agent: str
+    recording: ConsentRecording | None = None
 
 
-def accepted(*, ticked: bool, channel: str, address: str | None, user_agent: str) -> Consent:
+def accepted(
+    *, ticked: bool, channel: str, address: str | None, user_agent: str, recording: ConsentRecording | None = None
+) -> Consent:
     """Raises ConsentMissing unless the statement was ticked."""
     if not ticked:
         raise ConsentMissing
@@ -38,4 +43,5 @@ def accepted(*, ticked: bool, channel: str, address: str | None, user_agent: str
         channel=channel,
         address=address,
         user_agent=user_agent[:300],
+        recording=recording,
     )

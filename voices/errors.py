@@ -6,6 +6,8 @@ PortalError                 has a `code` for programs and a `sentence` for peopl
 ├── ConsentMissing          nobody ticked the statement
 ├── WrongState              right request, wrong moment
 │   └── VoiceNotReady       the voice cannot speak yet, or no more
+├── NoSuchVoice             no voice of theirs has this id or name
+├── NoSuchModel             no provider has this model
 ├── NotSupported            the provider cannot do this at all
 ├── NoAccount               no provider account is open for this
 ├── Exhausted               a cap is reached
@@ -57,7 +59,15 @@ class InvalidInput(PortalError):
 
 
 class SampleRefused(InvalidInput):
+    """`reason` is the code of the first finding (voices/verdict.py)."""
+
     code = "sample_refused"
+
+    def __init__(
+        self, sentence: Sentence | None = None, *, fields: Mapping[str, Sequence[Sentence]], reason: str = ""
+    ) -> None:
+        super().__init__(sentence, fields=fields)
+        self.reason = reason
 
 
 class ConsentMissing(PortalError):
@@ -72,6 +82,18 @@ class WrongState(PortalError):
 class VoiceNotReady(WrongState):
     code = "voice_not_ready"
     default_sentence = _("This voice is not ready to speak. Please wait until its training has ended.")
+
+
+class NoSuchVoice(PortalError):
+    code = "voice_not_found"
+    default_sentence = _(
+        "None of your voices has this id or this name. Look at the list of your voices; the name has to be exact."
+    )
+
+
+class NoSuchModel(PortalError):
+    code = "model_not_found"
+    default_sentence = _("There is no such model here. Choose one of the list of models, or leave it to the voice.")
 
 
 class NotSupported(PortalError):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.core.files.base import ContentFile, File
+from django.utils import timezone
 
 from voices.consent import VERSION, Consent
 from voices.models import VoiceClone, VoiceConsent, VoiceSample
@@ -64,12 +65,21 @@ def keep(
     return sample
 
 
+def erase(sample: VoiceSample) -> None:
+    """The recording goes; its row stays, as evidence of what was consented to."""
+    sample.original.delete(save=False)
+    sample.prepared.delete(save=False)
+    sample.erased_at = timezone.now()
+    sample.save()
+
+
 def keep_consent(voice: VoiceClone, sample: VoiceSample | None, consent: Consent) -> None:
     assert voice.owner is not None, "a stock voice is nobody's recording"
     VoiceConsent.objects.create(
         user=voice.owner,
         voice=voice,
         sample=sample,
+        recording=consent.recording,
         statement=consent.statement,
         version=VERSION,
         language=consent.language,

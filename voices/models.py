@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
+import uuid
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from voices import webhooks
@@ -26,6 +28,7 @@ from voices.webhook_models import DeliveryEvent, WebhookDelivery, WebhookEndpoin
 
 __all__ = [
     "Allowance",
+    "ConsentRecording",
     "DeliveryEvent",
     "Finding",
     "IdempotencyKey",
@@ -202,6 +205,13 @@ class VoiceClone(DurableRow):
     language = models.CharField(_("language of the sample"), max_length=20)
     model = models.CharField(_("model"), max_length=60)
     options = models.JSONField(_("enrollment options"), default=dict, blank=True)
+    description = models.TextField(_("description"), blank=True, max_length=500)
+    labels = models.JSONField(
+        _("labels"), default=dict, blank=True, help_text=_("Names and values of its owner's own.")
+    )
+    usual_speed = models.FloatField(
+        _("usual speed"), default=1.0, help_text=_("As a factor of the natural pace, where none is asked for.")
+    )
     tag = models.CharField(_("our mark at the provider"), max_length=20, unique=True, default=new_tag, editable=False)
     looks = models.PositiveSmallIntegerField(_("looks for an unknown outcome"), default=0, editable=False)
     token = models.ForeignKey(
@@ -320,6 +330,42 @@ class VoiceSample(models.Model):
         return CONTENT_TYPES[self.container]
 
 
+def consent_path(recording: ConsentRecording, filename: str) -> str:
+    return f"consents/{recording.owner_id}/{secrets.token_hex(16)}.{filename.rsplit('.', 1)[-1]}"
+
+
+class ConsentRecordingQuerySet(models.QuerySet["ConsentRecording"]):
+    def of(self, owner: Owner) -> ConsentRecordingQuerySet:
+        return self.filter(owner=owner, deleted_at__isnull=True)
+
+
+class ConsentRecording(models.Model):
+    """A speaker saying that they agree, handed in before the voice is made. Its file stays when it has become evidence."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="consent_recordings", verbose_name=_("owner")
+    )
+    name = models.CharField(_("name"), max_length=60)
+    language = models.CharField(_("language"), max_length=35)
+    audio = models.FileField(_("recording"), upload_to=consent_path, max_length=200)
+    sha256 = models.CharField("SHA-256", max_length=64)
+    seconds = models.FloatField(_("seconds"))
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ConsentRecordingQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("consent recording")
+        verbose_name_plural = _("consent recordings")
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["owner", "-created_at", "-id"], name="consent_owner_newest")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class VoiceConsent(models.Model):
     """Who accepted which statement, as shown, when and from where. Kept when the voice is deleted: it is evidence."""
 
@@ -335,6 +381,14 @@ class VoiceConsent(models.Model):
         related_name="consents",
         null=True,
         help_text=_("Empty for a voice that was trained elsewhere."),
+    )
+    recording = models.ForeignKey(
+        ConsentRecording,
+        on_delete=models.PROTECT,
+        related_name="consents",
+        null=True,
+        verbose_name=_("spoken consent"),
+        help_text=_("Where the speaker was recorded saying it."),
     )
     statement = models.TextField(_("statement as shown"))
     version = models.CharField(_("version"), max_length=20)

@@ -54,6 +54,7 @@ HAPPENED: Mapping[str, Sentence] = {
     "expired": _("The provider no longer had the voice."),
     "failed": _("The training failed."),
     "retrain_requested": _("You asked for it to be trained again."),
+    "recording_erased": _("You had the recording erased; the voice stays."),
     "delete_requested": _("You asked for it to be deleted."),
     "delete_failed": _("The provider could not delete it yet; we try again."),
     "deleted": _("The voice was deleted."),

@@ -136,13 +136,14 @@ def refuse(inspection: Inspection) -> None:
     """Raises SampleRefused with every reason, if there is one."""
     if inspection.refused:
         raise SampleRefused(
+            reason=next(finding.code for finding in inspection.findings if finding.severity == "refuse"),
             fields={
                 "sample": [
                     finding.sentence
                     for finding in inspection.findings
                     if finding.severity == "refuse" or finding.code in BREAKS_OFF
                 ]
-            }
+            },
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,8 +20,8 @@ from voices import failures, intake, ledger, options, quota, reading, samples
 from voices.consent import Consent
 from voices.durable import move, wake
 from voices.errors import ConsentMissing, InvalidInput, NotSupported, WrongState
-from voices.ledger import Claim
-from voices.models import Owner, ProviderAccount, VoiceClone, VoiceEvent, new_tag
+from voices.ledger import Claim, Purpose
+from voices.models import Owner, ProviderAccount, VoiceClone, VoiceEvent, VoiceSample, new_tag
 from voices.names import valid_name
 from voices.outcomes import ADVANCE
 from voices.providers import registry
@@ -30,6 +31,8 @@ from voices.queues import Queue
 State = VoiceClone.State
 
 FRESH = timedelta(seconds=2)
+MOST_DESCRIPTION, MOST_LABELS = 500, 2000
+"""Characters; of the labels, as JSON."""
 
 
 def create_voice(
@@ -99,6 +102,26 @@ def rename(voice: VoiceClone, *, name: str) -> None:
         wake(ADVANCE, voice.pk)
 
 
+def describe(
+    voice: VoiceClone,
+    *,
+    description: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    usual_speed: float | None = None,
+) -> None:
+    """What its owner notes of a voice; None leaves it. Told to nobody. Raises InvalidInput."""
+    given = {"description": description, "labels": labels, "usual_speed": usual_speed}
+    changed = {name: value for name, value in given.items() if value is not None}
+    if description is not None and len(description) > MOST_DESCRIPTION:
+        raise InvalidInput(fields={"description": [_("Please choose a shorter description.")]})
+    if labels is not None and len(json.dumps(dict(labels))) > MOST_LABELS:
+        raise InvalidInput(fields={"labels": [_("These are too many labels. Please leave some out.")]})
+    if changed:
+        VoiceClone.objects.filter(pk=voice.pk).update(**changed, updated_at=timezone.now())
+        for name, value in changed.items():
+            setattr(voice, name, value)
+
+
 def retrain(
     voice: VoiceClone,
     *,
@@ -139,6 +162,18 @@ def may_retrain(voice: VoiceClone) -> bool:
     if voice.is_stock:
         return False
     return voice.state in (State.FAILED, State.EXPIRED) or (voice.is_ready and voice.traits.can_retrain)
+
+
+def erase_recording(sample: VoiceSample) -> None:
+    """The voice stays and can no longer be trained again from this recording. Raises WrongState while its provider may need it."""
+    voice = sample.voice
+    if voice.in_progress:
+        raise WrongState(_("This voice is still in work, and its provider may need the recording. Please wait."))
+    if sample.erased_at is None:
+        intake.erase(sample)
+        if not voice.samples.filter(erased_at__isnull=True).exists():
+            ledger.release(voice.pk, Purpose.RECORDING)
+        VoiceEvent.objects.create(row=voice, kind="recording_erased", from_state=voice.state, to_state=voice.state)
 
 
 def import_voice(

@@ -1,4 +1,4 @@
-"""`Authorization: Bearer <token>` for the API."""
+"""`Authorization: Bearer <token>` for the API, or `xi-api-key: <token>`, as ElevenLabs' clients send it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from voices import logbook
 
 
 class TokenAuthentication(BaseAuthentication):
-    """`request.user` is the token's owner, `request.auth` the ApiToken. Without the header the next authentication is asked."""
+    """`request.user` is the token's owner, `request.auth` the ApiToken. Without either header the next authentication is asked."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        if key := request.headers.get("xi-api-key", "").strip():
+            return owner_of(key)
         word, _, text = request.headers.get("Authorization", "").partition(" ")
         if word.lower() != "bearer":
             return None

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.http import Http404
+from django.utils.translation import gettext_lazy as _
 
 from synthesis import services
+from synthesis.delivery import Delivery, plan
 from synthesis.models import SynthesisJob
 from voiceclone_site.accounts.errors import TokenMissing
 from voiceclone_site.accounts.models import ApiToken, User
@@ -34,6 +36,7 @@ class Admitted:
 
     job: SynthesisJob
     speech: Speech
+    delivery: Delivery
     wait: float = 0.0
 
 
@@ -48,18 +51,35 @@ def admit(token: Token, wish: SpeechWish, *, naming: Callable[[str], str], reade
     row = checked_token(token, reader=reader)
     voice = find_voice(row.owner, wish.voice)
     with _named(naming):
+        if wish.model and wish.model != voice.model:
+            raise InvalidInput(fields={"model": [_("This voice speaks with another model. Leave the choice to it.")]})
+        delivery = delivery_of(voice, wish)
         order = services.check(
             row.owner,
             voice=voice,
             text=wish.text,
-            audio_format=wish.audio_format,
-            sample_rate=wish.sample_rate,
-            parameters=wish.parameters,
+            audio_format=delivery.source_format,
+            sample_rate=delivery.source_rate,
+            parameters={**delivery.parameters, **wish.parameters},
             token_id=row.pk,
         )
     speech = speech_of(voice)
     begun = services.begin(order)
-    return Admitted(begun.job, speech, begun.wait)
+    return Admitted(begun.job, speech, delivery, begun.wait)
+
+
+def delivery_of(voice: VoiceClone, wish: SpeechWish) -> Delivery:
+    """Raises InvalidInput."""
+    return plan(
+        voice.traits,
+        voice.model,
+        audio_format=wish.audio_format,
+        sample_rate=wish.sample_rate,
+        bit_rate=wish.bit_rate,
+        speed=wish.speed or (voice.usual_speed if wish.at_usual_speed else None),
+        hints=wish.hints,
+        word_times=wish.marks,
+    )
 
 
 def checked_token(token: Token, *, reader: Reader) -> ApiToken:
@@ -75,7 +95,8 @@ def checked_token(token: Token, *, reader: Reader) -> ApiToken:
 def begun_by_a_view(job_id: str, *, wait: float) -> Admitted:
     """A job that a view has begun just now, with everything that its voice needs."""
     job = SynthesisJob.objects.select_related("voice__account").get(pk=job_id)
-    return Admitted(job, speech_of(job.voice), wait)
+    untouched = Delivery(job.audio_format, job.sample_rate, job.audio_format, job.sample_rate)
+    return Admitted(job, speech_of(job.voice), untouched, wait)
 
 
 def speech_of(voice: VoiceClone) -> Speech:

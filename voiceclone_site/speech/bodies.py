@@ -25,6 +25,11 @@ def json_object(asked: Asked) -> dict[str, Any]:
     return given
 
 
+def api_key(asked: Asked) -> str:
+    """The token of `xi-api-key` or of `Authorization: Bearer …`, whatever the dialect; empty without one."""
+    return asked.headers.get("xi-api-key", "").strip() or bearer(asked)
+
+
 def bearer(asked: Asked) -> str:
     """The token of `Authorization: Bearer …`; empty without one."""
     word, _space, text = asked.headers.get("authorization", "").partition(" ")

@@ -54,8 +54,10 @@ class SpeechWish:
 
     `audio_format`: mp3, wav, pcm, opus (in Ogg), flac, aac (ADTS), mulaw, alaw; empty: the provider's default. What the provider
     does not speak is transcoded. `sample_rate` in Hz, `bit_rate` in bit/s; None: as it comes. `parameters` are the model's own, by
-    name, and are refused when the model does not take them. `speed` is 1.0 for the voice's own pace, in every dialect's scale.
-    `marks`: the framing wants to know when each word is spoken.
+    name, and are refused when the model does not take them; `hints` are passed over then (synthesis/delivery.py). `speed` is 1.0
+    for the voice's own pace, in every dialect's scale. `model` is one of ours that has to be the voice's, empty for any.
+    `marks`: the framing wants to know when each word is spoken. `framing` is the dialect's own word for how the audio is wrapped.
+    `at_usual_speed`: without a `speed`, the one that is kept with the voice counts.
     """
 
     voice: VoiceRef
@@ -64,8 +66,12 @@ class SpeechWish:
     sample_rate: int | None = None
     bit_rate: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    hints: Mapping[str, Any] = field(default_factory=dict)
     speed: float | None = None
+    model: str = ""
     marks: bool = False
+    framing: str = ""
+    at_usual_speed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from django.conf import settings
@@ -22,6 +23,8 @@ from django.core.exceptions import RequestDataTooBig
 from django.utils import translation
 from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
 
+from synthesis import audio
+from synthesis.delivery import Delivery
 from synthesis.errors import ClientLeft
 from synthesis.models import SynthesisJob
 from synthesis.relay import Relay, Voice
@@ -34,6 +37,9 @@ from voiceclone_site.speech.routes import ROUTES
 from voices.errors import Fault
 from voices.providers.errors import ProviderError
 from voices.threads import on_a_living_connection
+
+if TYPE_CHECKING:
+    from synthesis.encoder import Encoder
 
 logger = logging.getLogger(__name__)
 
@@ -227,7 +233,7 @@ async def _speak(relay: Relay, exchange: Exchange, admitted: Admitted) -> None:
     try:
         voice = await relay.open(admitted.job, admitted.speech, wait=admitted.wait)
         try:
-            await _pass_on(voice, exchange)
+            await _pass_on(voice, exchange, admitted.delivery)
         except BaseException as error:
             told = await voice.leave(ClientLeft() if isinstance(error, TimeoutError) else error)
             logger.info("speech of job %s broke off: %s", voice.job.pk, told)
@@ -247,25 +253,62 @@ async def _watch(receive: Receive, relay: Relay, job: SynthesisJob) -> None:
         voice.stop(ClientLeft())
 
 
-async def _pass_on(voice: Voice, exchange: Exchange) -> None:
+async def _pass_on(voice: Voice, exchange: Exchange, delivery: Delivery) -> None:
     dialect, wish = exchange.dialect, exchange.wish
-    speaking = speaking_of(voice)
+    speaking = speaking_of(voice, delivery)
     framing = dialect.framing(wish, speaking)
     response = Response(exchange, {**exchange.headers, **STREAMED, **dialect.headers(wish, speaking)})
     body = framing.opening()
+    clip = Clip(delivery, is_measured=bool(wish.framing) or wish.marks)
     try:
         while (piece := await voice.next()) is not None:
-            await response.send(body + framing.audio(*piece))
+            data, marks = piece
+            await response.send(body + framing.audio(await clip.take(data), delivery.heard(marks)))
             body = b""
+        await response.send(framing.audio(await clip.rest(), ()))
     except Exception as error:
         if last_words := framing.failure(_problem(error)):
             await response.send(last_words)
         raise
-    spoken = Spoken(characters=voice.tally.characters, milliseconds=None)
+    spoken = Spoken(characters=voice.tally.characters, milliseconds=await clip.milliseconds())
     await response.end(body + framing.ending(spoken))
 
 
-def speaking_of(voice: Voice) -> Speaking:
+class Clip:
+    """What leaves of a voice: what the provider speaks as it is, or encoded on the way, off the event loop. Its length is only
+    known where somebody asks, for then all of it is kept."""
+
+    def __init__(self, delivery: Delivery, *, is_measured: bool) -> None:
+        self._delivery = delivery
+        self._encoder: Encoder | None = None
+        self._kept: list[bytes] | None = [] if is_measured else None
+
+    async def take(self, data: bytes) -> bytes:
+        if data and not self._delivery.is_untouched:
+            if self._encoder is None:
+                self._encoder = await asyncio.to_thread(self._delivery.encoder)
+            data = await asyncio.to_thread(self._encoder.feed, data)
+        return self._noted(data)
+
+    async def rest(self) -> bytes:
+        """What the encoder still holds when all has been said."""
+        return self._noted(await asyncio.to_thread(self._encoder.finish)) if self._encoder else b""
+
+    async def milliseconds(self) -> int | None:
+        if self._kept is None:
+            return None
+        kept, to = self._kept, self._delivery
+        return await asyncio.to_thread(
+            lambda: audio.milliseconds(b"".join(kept), to.audio_format, sample_rate=to.sample_rate)
+        )
+
+    def _noted(self, data: bytes) -> bytes:
+        if self._kept is not None:
+            self._kept.append(data)
+        return data
+
+
+def speaking_of(voice: Voice, delivery: Delivery) -> Speaking:
     job = voice.job
     return Speaking(
         job_id=job.pk,
@@ -273,8 +316,8 @@ def speaking_of(voice: Voice) -> Speaking:
         provider=job.provider,
         model=job.model,
         text=job.text,
-        audio_format=job.audio_format,
-        sample_rate=job.sample_rate,
+        audio_format=delivery.audio_format,
+        sample_rate=delivery.sample_rate,
         characters=job.characters_expected,
         request_id=voice.tally.request_id,
     )
