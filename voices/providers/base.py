@@ -72,6 +72,19 @@ class VoiceModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast the provider itself can be told to speak: from `slowest` to `fastest`, as factors of the natural pace.
+
+    `said` gives the value of `parameter` that stands for a factor.
+    """
+
+    parameter: str
+    slowest: float
+    fastest: float
+    said: Callable[[float], OptionValue]
+
+
+@dataclass(frozen=True, slots=True)
 class SampleRules:
     """What a recording must be for this provider, and what we turn it into before handing it over."""
 
@@ -103,6 +116,10 @@ class Traits:
     `delete_note` what deleting does not do. A name counts its code points or its UTF-16 units, whichever are more.
     `voices_per_call` is how many voices one call of `Cloning.statuses` tells of. `forgotten_after_days`: a voice that has not
     spoken for so long is removed by the provider.
+
+    Which of the `speech` parameters carries what every API has a word for: `pace` the speed, `instruction_parameter` a sentence on
+    how to speak, `language_parameter` the language of the text; `word_times` are the options that make word times come. None or
+    empty where there is no such parameter; an engine takes only those that its `VoiceModel.speech` names.
     """
 
     slug: str
@@ -140,6 +157,10 @@ class Traits:
     speech_note: Text = ""
     delete_note: Text = ""
     stock_voices: tuple[StockVoice, ...] = ()
+    pace: Pace | None = None
+    instruction_parameter: str = ""
+    language_parameter: str = ""
+    word_times: Mapping[str, OptionValue] = field(default_factory=dict)
 
     @property
     def trained_models(self) -> tuple[VoiceModel, ...]:

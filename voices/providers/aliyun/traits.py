@@ -6,7 +6,7 @@ import re
 
 from django.utils.translation import gettext_lazy as _
 
-from voices.providers.base import Choice, Parameter, SampleRules, Traits, VoiceModel
+from voices.providers.base import Choice, Pace, Parameter, SampleRules, Traits, VoiceModel
 
 SLUG = "aliyun"
 
@@ -316,4 +316,8 @@ TRAITS = Traits(
     can_delete=True,
     can_find_by_tag=True,
     can_synthesize=True,
+    pace=Pace(parameter="rate", slowest=0.5, fastest=2.0, said=lambda factor: round(factor, 3)),
+    instruction_parameter="instruction",
+    language_parameter="language_hints",
+    word_times={"word_timestamp_enabled": True},
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from django.utils.translation import gettext_lazy as _
 
-from voices.providers.base import Choice, Parameter, SampleRules, StockVoice, Traits, VoiceModel
+from voices.providers.base import Choice, Pace, Parameter, SampleRules, StockVoice, Traits, VoiceModel
 
 SLUG = "iflytek"
 
@@ -437,6 +438,9 @@ TRAITS = Traits(
     trains_in_two_steps=True,
     trains_idempotently=False,
     stock_voices=STOCK_VOICES,
+    pace=Pace(parameter="speed", slowest=0.5, fastest=2.0, said=lambda factor: round(50 + 50 * math.log2(factor))),
+    language_parameter="language",
+    word_times={"rhy": "1"},
     delete_note=_(
         "iFlytek offers no way to delete a trained voice. The voice and its recordings are deleted here; "
         "at iFlytek it stays until their support removes it."
