@@ -9,8 +9,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('synthesis', '0003_newest_first'),
-        ('voices', '0004_webhooks'),
+        ('synthesis', '0006_jobs_into_the_books'),
+        ('voices', '0007_opening_books'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from synthesis import job_services, pieces
 from synthesis.models import SpeechPiece, SynthesisJob
 from tests.listening import listen
 from tests.recordings import WOMAN, recording
-from tests.studio import make_due
+from tests.studio import make_due, trained
 from tests.worker import drain, finish, let_time_pass, run_one
+from voiceclone_site.accounts.models import User
 from voiceclone_site.sandbox.remote import Sandbox
 from voices.models import VoiceClone
 
@@ -117,9 +119,25 @@ def test_it_takes_the_format_from_accept(alice_api: APIClient, ready_voice: Voic
     assert made["format"] == "mp3"
 
 
-def test_it_shows_how_far_it_is_and_lets_others_through(alice_api: APIClient, ready_voice: VoiceClone) -> None:
+def test_it_shows_how_far_it_is(alice_api: APIClient, ready_voice: VoiceClone) -> None:
+    job = ordered(alice_api, ready_voice)
+    shown = []
+    for _piece in SENTENCES:
+        run_one()
+        shown.append(alice_api.get(f"{JOBS}/{job.pk}").json()["progress"])
+    assert shown == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_it_lets_others_through(
+    alice_api: APIClient,
+    charlie_api: APIClient,
+    charlie: User,
+    ready_voice: VoiceClone,
+    order_voice: Callable[..., VoiceClone],
+) -> None:
+    theirs = trained(order_voice(owner=charlie))
     long = ordered(alice_api, ready_voice)
-    short = ordered(alice_api, ready_voice, text="再见。")
+    short = ordered(charlie_api, theirs, text="再见。")
     drain()
     long.refresh_from_db()
     short.refresh_from_db()
