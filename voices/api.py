@@ -29,6 +29,7 @@ from voices.once import IDEMPOTENCY_KEY, once
 from voices.providers import registry
 from voices.serializers import (
     ImportSerializer,
+    NewVoiceFromUrlSerializer,
     NewVoiceSerializer,
     ProvidersSerializer,
     ReadingTextsSerializer,
@@ -93,7 +94,7 @@ def refuse_too_large(request: Request) -> None:
 
 class VoicesView(GenericAPIView[VoiceClone]):
     required_scopes = {"GET": "voices:read", "POST": "voices:write"}
-    parser_classes = [MultiPartParser]
+    parser_classes = [MultiPartParser, *APIView.parser_classes]
     serializer_class = VoiceSerializer
 
     @extend_schema(
@@ -106,7 +107,7 @@ class VoicesView(GenericAPIView[VoiceClone]):
     def get(self, request: Request) -> Response:
         wanted = checked(VoiceFilterSerializer, request.query_params)
         rows = shown_voices(request)
-        for name in ("kind", "state", "provider"):
+        for name in ("kind", "state", "provider", "language"):
             if name in wanted:
                 rows = rows.filter(**{name: wanted[name]})
         if wanted.get("q"):
@@ -120,9 +121,9 @@ class VoicesView(GenericAPIView[VoiceClone]):
         description=(
             "Takes the recording in and answers at once; training goes on by itself. Ask `GET /voices/{id}` every few "
             "seconds until `state` is `Success` or `Failed`. A recording that will not do is refused with the reasons, and "
-            "nothing of it is kept."
+            "nothing of it is kept. As JSON, with `sample_url` in place of the file, the recording is fetched a moment later."
         ),
-        request={"multipart/form-data": NewVoiceSerializer},
+        request={"multipart/form-data": NewVoiceSerializer, "application/json": NewVoiceFromUrlSerializer},
         parameters=[IDEMPOTENCY_KEY],
         responses={201: VoiceSerializer},
     )
@@ -131,24 +132,28 @@ class VoicesView(GenericAPIView[VoiceClone]):
 
     def _create(self, request: Request, pk: uuid.UUID) -> Response:
         refuse_too_large(request)
-        order = checked(NewVoiceSerializer, request.data)
+        by_url = request.content_type.partition(";")[0].strip() == "application/json"
+        shape = NewVoiceFromUrlSerializer if by_url else NewVoiceSerializer
+        order = checked(shape, request.data)
         traits = registry.traits(order.get("provider") or catalogue.default_provider())
         model = order.get("model") or traits.default_model
-        with naming_fields(NewVoiceSerializer):
-            voice = services.create_voice(
-                request.user,
-                name=order["name"],
-                provider=traits.slug,
-                model=model,
-                language=order.get("language") or catalogue.default_language(traits, model),
-                recording=order["sample"],
-                filename=order["sample"].name,
-                consent=consent_from(request, ticked=order["consent"], channel=API),
-                enrollment=order.get("parameters"),
-                token_id=token_of(request),
-                reading_id=order["reading"],
-                pk=pk,
-            )
+        wanted: dict[str, Any] = {
+            "name": order["name"],
+            "provider": traits.slug,
+            "model": model,
+            "language": order.get("language") or catalogue.default_language(traits, model),
+            "consent": consent_from(request, ticked=order["consent"], channel=API),
+            "enrollment": order.get("parameters"),
+            "token_id": token_of(request),
+            "reading_id": order["reading"],
+            "pk": pk,
+        }
+        with naming_fields(shape):
+            if by_url:
+                voice = services.create_voice_from_url(request.user, url=order["sample_url"], **wanted)
+            else:
+                sample = order["sample"]
+                voice = services.create_voice(request.user, recording=sample, filename=sample.name, **wanted)
         return answered(request, voice, status=201)
 
 
