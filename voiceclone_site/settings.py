@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "voiceclone_site.metrics.MetricsMiddleware",
     "voiceclone_site.requests.RequestIdMiddleware",
     "voiceclone_site.api.SlashlessMiddleware",
+    "voiceclone_site.accounts.limits.RateHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -287,12 +288,16 @@ OUTWARD_LOOPBACK = env.bool("OUTWARD_LOOPBACK", default=False)
 
 # --- the API ---
 
+REQUESTS_PER_MINUTE = env.int("REQUESTS_PER_MINUTE", default=600)
+"""Of a token that has no limit of its own, and of somebody with a browser."""
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "voiceclone_site.accounts.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["voiceclone_site.accounts.permissions.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["voiceclone_site.accounts.limits.PerMinute"],
     "DEFAULT_PARSER_CLASSES": ["voiceclone_site.api.SafeJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "voiceclone_site.pagination.NewestFirst",

@@ -12,6 +12,7 @@ from voiceclone_site import health, home, metrics
 from voiceclone_site.accounts import openapi
 from voiceclone_site.accounts.api import MeView
 from voiceclone_site.accounts.language import set_language
+from voiceclone_site.accounts.token_api import TokensView, TokenView
 
 __all__ = ["openapi"]  # drf-spectacular finds an extension once its module has been imported
 
@@ -37,6 +38,8 @@ urlpatterns = [
     path("language/", set_language, name="set_language"),
     path("api/v1/", include("voices.api_urls")),
     path("api/v1/", include("synthesis.api_urls")),
+    path("api/v1/tokens", TokensView.as_view(), name="api_tokens"),
+    path("api/v1/tokens/<int:number>", TokenView.as_view(), name="api_token"),
     path("api/v1/me", MeView.as_view(), name="api_me"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", api_docs, name="api_docs"),

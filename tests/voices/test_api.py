@@ -419,7 +419,7 @@ def assert_nothing_was_kept() -> None:
 @pytest.mark.parametrize(
     ("body", "content_type", "status", "code"),
     [
-        ('{"name": "Annie"}', "application/json", 415, "unsupported_media_type"),
+        ('{"name": "Annie"}', "application/json", 400, "invalid_input"),
         ("name=Annie", "application/x-www-form-urlencoded", 415, "unsupported_media_type"),
         ("no boundary", "multipart/form-data", 400, "parse_error"),
     ],

@@ -12,14 +12,7 @@ from rest_framework.views import APIView
 
 from voiceclone_site.accounts.models import ApiToken, User
 from voiceclone_site.accounts.scopes import ANY
-
-
-class TokenSerializer(serializers.ModelSerializer[ApiToken]):
-    class Meta:
-        model = ApiToken
-        fields = ["name", "prefix", "scopes", "created_at", "expires_at"]
-
-    scopes = serializers.ListField(child=serializers.CharField())
+from voiceclone_site.accounts.token_api import TokenSerializer
 
 
 class MeSerializer(serializers.ModelSerializer[User]):

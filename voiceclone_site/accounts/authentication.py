@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from allauth.account.adapter import get_adapter
 from django.utils import translation
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from voiceclone_site.accounts.errors import NotLetIn
+from voiceclone_site.accounts.errors import NotLetIn, TokenElsewhere
 from voiceclone_site.accounts.models import ApiToken, User
 from voiceclone_site.accounts.services import check_token
 from voices import logbook
@@ -20,16 +21,21 @@ class TokenAuthentication(BaseAuthentication):
         word, _, text = request.headers.get("Authorization", "").partition(" ")
         if word.lower() != "bearer":
             return None
-        return owner_of(text.strip())
+        return owner_of(text.strip(), address=get_adapter().get_client_ip(request))
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
 
 
-def owner_of(text: str) -> tuple[User, ApiToken]:
-    """Who speaks through this token; from here on in the language of their choice. Raises AuthenticationFailed (401)."""
+def owner_of(text: str, *, address: str) -> tuple[User, ApiToken]:
+    """Who speaks through this token, from this address; from here on in the language of their choice.
+
+    Raises AuthenticationFailed (401) or TokenElsewhere (403).
+    """
     try:
-        row = check_token(text)
+        row = check_token(text, address=address)
+    except TokenElsewhere:
+        raise
     except NotLetIn as refusal:
         raise AuthenticationFailed(refusal.sentence, refusal.code) from refusal
     logbook.note(user=row.owner_id, token=row.pk)
