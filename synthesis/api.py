@@ -15,6 +15,7 @@ from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.generics import GenericAPIView
@@ -162,8 +163,8 @@ class SpeechView(APIView):
 
     @extend_schema(
         operation_id="speech",
-        summary="Speak now, streamed",
-        description=(
+        summary=_("Speak now, streamed"),
+        description=_(
             "The audio arrives while it is being spoken. Nothing is answered before the first audio is there, so a refusal is "
             "an ordinary error with its status. Should the provider fail later, the transfer breaks off instead of ending: "
             "take audio as whole only when the transfer ended properly. `X-Job-Id` names the job, whose audio can be "
@@ -196,8 +197,8 @@ class JobsView(GenericAPIView[SynthesisJob]):
 
     @extend_schema(
         operation_id="jobs_list",
-        summary="List what was spoken",
-        description="Newest first, streamed and in the background. Follow `next` until it is null.",
+        summary=_("List what was spoken"),
+        description=_("Newest first, streamed and in the background. Follow `next` until it is null."),
         parameters=[JobFilterSerializer],
         responses=JobSummarySerializer(many=True),
     )
@@ -209,8 +210,10 @@ class JobsView(GenericAPIView[SynthesisJob]):
 
     @extend_schema(
         operation_id="jobs_create",
-        summary="Speak in the background",
-        description="Ask `GET /jobs/{id}` until `state` is `Success`, `Failed` or `Cancelled`, then fetch its audio.",
+        summary=_("Speak in the background"),
+        description=_(
+            "Ask `GET /jobs/{id}` until `state` is `Success`, `Failed` or `Cancelled`, then fetch its audio."
+        ),
         request=NewJobSerializer,
         examples=[AN_ORDER],
         parameters=[IDEMPOTENCY_KEY],
@@ -232,8 +235,8 @@ class BatchView(APIView):
 
     @extend_schema(
         operation_id="jobs_batch",
-        summary="Speak many texts in the background",
-        description="One job for each text, with one voice and the same settings. All of them are taken, or none.",
+        summary=_("Speak many texts in the background"),
+        description=_("One job for each text, with one voice and the same settings. All of them are taken, or none."),
         request=BatchSerializer,
         examples=[
             OpenApiExample(
@@ -253,7 +256,7 @@ class BatchView(APIView):
 class JobView(APIView):
     required_scopes = {"GET": "jobs:read", "DELETE": "speech"}
 
-    @extend_schema(operation_id="jobs_read", summary="Read a job", responses=JobSerializer)
+    @extend_schema(operation_id="jobs_read", summary=_("Read a job"), responses=JobSerializer)
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         job = find_job(request, pk)
         services.look_at(job)
@@ -261,8 +264,10 @@ class JobView(APIView):
 
     @extend_schema(
         operation_id="jobs_delete",
-        summary="Delete a job's text and audio",
-        description="Its characters stay in your usage, since they were paid. A job in work has to be cancelled first (409).",
+        summary=_("Delete a job's text and audio"),
+        description=_(
+            "Its characters stay in your usage, since they were paid. A job in work has to be cancelled first (409)."
+        ),
         responses={204: None},
     )
     def delete(self, request: Request, pk: uuid.UUID) -> Response:
@@ -276,8 +281,8 @@ class JobAudioView(APIView):
 
     @extend_schema(
         operation_id="jobs_audio",
-        summary="Download what was spoken",
-        description="Takes Range. 409 while there is none: `audio_not_ready` passes, `no_audio_kept` stays.",
+        summary=_("Download what was spoken"),
+        description=_("Takes Range. 409 while there is none: `audio_not_ready` passes, `no_audio_kept` stays."),
         responses={
             (200, "audio/*"): OpenApiResponse(OpenApiTypes.BINARY, description="The file."),
             (206, "audio/*"): OpenApiResponse(OpenApiTypes.BINARY, description="The range that was asked for."),
@@ -294,8 +299,10 @@ class JobAlignmentView(APIView):
 
     @extend_schema(
         operation_id="jobs_alignment",
-        summary="What of the text is heard when",
-        description="From the word times, where the job was made with `word_times`; 409 `no_word_times` without them.",
+        summary=_("What of the text is heard when"),
+        description=_(
+            "From the word times, where the job was made with `word_times`; 409 `no_word_times` without them."
+        ),
         responses=AlignmentSerializer,
     )
     def get(self, request: Request, pk: uuid.UUID) -> Response:
@@ -310,8 +317,10 @@ class SrtView(APIView):
 
     @extend_schema(
         operation_id="jobs_subtitles_srt",
-        summary="Subtitles as SRT",
-        description="Two lines of 16 Chinese or 42 Latin characters at most. 409 `no_word_times` without word times.",
+        summary=_("Subtitles as SRT"),
+        description=_(
+            "Two lines of 16 Chinese or 42 Latin characters at most. 409 `no_word_times` without word times."
+        ),
         responses={(200, "application/x-subrip"): OpenApiTypes.STR},
     )
     def get(self, request: Request, pk: uuid.UUID) -> HttpResponse:
@@ -324,8 +333,8 @@ class VttView(APIView):
 
     @extend_schema(
         operation_id="jobs_subtitles_vtt",
-        summary="Subtitles as WebVTT",
-        description="As `subtitles.srt`, for a `<track>` of a page.",
+        summary=_("Subtitles as WebVTT"),
+        description=_("As `subtitles.srt`, for a `<track>` of a page."),
         responses={(200, "text/vtt"): OpenApiTypes.STR},
     )
     def get(self, request: Request, pk: uuid.UUID) -> HttpResponse:
@@ -337,8 +346,10 @@ class JobCancelView(APIView):
 
     @extend_schema(
         operation_id="jobs_cancel",
-        summary="Cancel a job",
-        description="One that waits is cancelled at once; one that speaks stops within seconds. 409 when it has ended.",
+        summary=_("Cancel a job"),
+        description=_(
+            "One that waits is cancelled at once; one that speaks stops within seconds. 409 when it has ended."
+        ),
         request=None,
         responses={202: JobSerializer},
     )
@@ -353,8 +364,8 @@ class JobRetryView(APIView):
 
     @extend_schema(
         operation_id="jobs_retry",
-        summary="Speak the same again",
-        description="As a new job in the background, with the text, voice and parameters of the old one.",
+        summary=_("Speak the same again"),
+        description=_("As a new job in the background, with the text, voice and parameters of the old one."),
         request=None,
         parameters=[IDEMPOTENCY_KEY],
         responses={201: JobSerializer},
@@ -372,8 +383,8 @@ class UsageView(APIView):
 
     @extend_schema(
         operation_id="usage",
-        summary="What you have used",
-        description=(
+        summary=_("What you have used"),
+        description=_(
             "By day (the site's time zone), voice, token and provider; days newest first. Deleted jobs and voices still count, "
             "work under way counts with what is held for it."
         ),

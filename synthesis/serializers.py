@@ -123,7 +123,7 @@ class JobSummarySerializer(serializers.ModelSerializer[SynthesisJob]):
     def get_url(self, job: SynthesisJob) -> str:
         return reverse("api_job", args=[job.pk], request=self.context["request"])
 
-    @extend_schema_field(AudioSerializer)
+    @extend_schema_field(AudioSerializer(allow_null=True))
     def get_audio(self, job: SynthesisJob) -> Any:
         return AudioSerializer(job, context=self.context).data if job.has_audio else None
 

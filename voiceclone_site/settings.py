@@ -324,6 +324,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "voiceclone_site.openapi.refusals_everywhere",
+        "voiceclone_site.examples.examples_everywhere",
     ],
 }
 

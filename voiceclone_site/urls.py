@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from voiceclone_site import health, home, metrics
+from voiceclone_site import guide, health, home, metrics
 from voiceclone_site.accounts import openapi
 from voiceclone_site.accounts.api import MeView
 from voiceclone_site.accounts.language import set_language
@@ -42,6 +42,8 @@ urlpatterns = [
     path("api/v1/tokens/<int:number>", TokenView.as_view(), name="api_token"),
     path("api/v1/me", MeView.as_view(), name="api_me"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("help/api/", guide.index, name="api_guide"),
+    path("help/api/<slug:slug>/", guide.group, name="api_guide_group"),
     path("api/docs/", api_docs, name="api_docs"),
 ]
 

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.generics import GenericAPIView
@@ -99,8 +100,10 @@ class VoicesView(GenericAPIView[VoiceClone]):
 
     @extend_schema(
         operation_id="voices_list",
-        summary="List your voices",
-        description="And the stock voices (`kind=stock`), which are everybody's. Newest first. Follow `next` until it is null.",
+        summary=_("List your voices"),
+        description=_(
+            "And the stock voices (`kind=stock`), which are everybody's. Newest first. Follow `next` until it is null."
+        ),
         parameters=[VoiceFilterSerializer],
         responses=VoiceSerializer(many=True),
     )
@@ -117,8 +120,8 @@ class VoicesView(GenericAPIView[VoiceClone]):
 
     @extend_schema(
         operation_id="voices_create",
-        summary="Clone a voice",
-        description=(
+        summary=_("Clone a voice"),
+        description=_(
             "Takes the recording in and answers at once; training goes on by itself. Ask `GET /voices/{id}` every few "
             "seconds until `state` is `Success` or `Failed`. A recording that will not do is refused with the reasons, and "
             "nothing of it is kept. As JSON, with `sample_url` in place of the file, the recording is fetched a moment later."
@@ -162,8 +165,8 @@ class VoiceImportView(APIView):
 
     @extend_schema(
         operation_id="voices_import",
-        summary="Take over a voice that was trained elsewhere",
-        description=(
+        summary=_("Take over a voice that was trained elsewhere"),
+        description=_(
             "By its id at the provider, in the account that this site uses. Answers at once; the provider is then asked whether "
             "the voice is there and speaks with that model. Ask `GET /voices/{id}` until `state` is `Success` or `Failed`."
         ),
@@ -197,8 +200,8 @@ class VoiceView(APIView):
 
     @extend_schema(
         operation_id="voices_read",
-        summary="Read a voice",
-        description="While it trains, asking here makes the portal ask the provider sooner.",
+        summary=_("Read a voice"),
+        description=_("While it trains, asking here makes the portal ask the provider sooner."),
         responses=VoiceSerializer,
     )
     def get(self, request: Request, pk: uuid.UUID) -> Response:
@@ -208,7 +211,7 @@ class VoiceView(APIView):
 
     @extend_schema(
         operation_id="voices_rename",
-        summary="Rename a voice",
+        summary=_("Rename a voice"),
         request=RenameSerializer,
         responses=VoiceSerializer,
         examples=[OpenApiExample("A new name", value={"name": "Annie, reading"}, request_only=True)],
@@ -220,8 +223,8 @@ class VoiceView(APIView):
 
     @extend_schema(
         operation_id="voices_delete",
-        summary="Delete a voice, here and at its provider",
-        description=(
+        summary=_("Delete a voice, here and at its provider"),
+        description=_(
             "202: the order is taken. `state` is `Deleting` until the provider has deleted its copy, which is tried until it "
             "succeeds; from then on the answer is 404. Recordings are erased with the voice."
         ),
@@ -239,8 +242,10 @@ class VoiceRetrainView(APIView):
 
     @extend_schema(
         operation_id="voices_retrain",
-        summary="Train a voice anew",
-        description="From the recording it has when none is sent. The voice keeps its id; ask for its state as after creation.",
+        summary=_("Train a voice anew"),
+        description=_(
+            "From the recording it has when none is sent. The voice keeps its id; ask for its state as after creation."
+        ),
         request={"multipart/form-data": RetrainSerializer},
         parameters=[IDEMPOTENCY_KEY],
         responses={202: VoiceSerializer},
@@ -273,8 +278,8 @@ class VoiceEventsView(GenericAPIView[VoiceEvent]):
 
     @extend_schema(
         operation_id="voices_events",
-        summary="What has happened to a voice",
-        description="Oldest first: every change of state, with what the provider said.",
+        summary=_("What has happened to a voice"),
+        description=_("Oldest first: every change of state, with what the provider said."),
         responses=VoiceEventSerializer(many=True),
     )
     def get(self, request: Request, pk: uuid.UUID) -> Response:
@@ -288,8 +293,8 @@ class VoiceSampleView(APIView):
 
     @extend_schema(
         operation_id="voices_sample",
-        summary="Hear the recording a voice was made from",
-        description="The original, as it was sent. Takes Range.",
+        summary=_("Hear the recording a voice was made from"),
+        description=_("The original, as it was sent. Takes Range."),
         responses={
             (200, "audio/*"): OpenApiResponse(OpenApiTypes.BINARY, description="The file."),
             (206, "audio/*"): OpenApiResponse(OpenApiTypes.BINARY, description="The range that was asked for."),
@@ -307,8 +312,8 @@ class ProvidersView(APIView):
 
     @extend_schema(
         operation_id="providers",
-        summary="What each provider can do",
-        description=(
+        summary=_("What each provider can do"),
+        description=_(
             "Models, languages, parameters with their ranges, formats, what a recording must be, and the consent statement: "
             "all that a request is checked against."
         ),
@@ -323,8 +328,8 @@ class ReadingTextsView(APIView):
 
     @extend_schema(
         operation_id="providers_reading_texts",
-        summary="What may be read aloud for a recording",
-        description=(
+        summary=_("What may be read aloud for a recording"),
+        description=_(
             "Where the provider `needs_reading_text`, it compares the recording with the text whose id is given as `reading`. "
             "None for a provider that takes any speech. The provider is asked once an hour; until it answers, the error says why."
         ),

@@ -34,7 +34,7 @@ def is_owed(voice: VoiceClone) -> bool:
 
 
 def fetch(voice: VoiceClone) -> None:
-    """`voice` is claimed; its lease is given back with the outcome: due to be trained, due to be fetched again, or failed in words."""
+    """`voice` is claimed; its lease is given back with the outcome: due to be trained, to be fetched again, or failed in words."""
     if too_late(voice):
         return
     source = voice.source

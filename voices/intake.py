@@ -40,7 +40,7 @@ def keep(
     kept: list[VoiceSample],
     reading: ReadingText | None = None,
 ) -> VoiceSample:
-    """Store an inspected recording, what was read in it, and the consent for it; None: it was given when the recording was ordered."""
+    """Store an inspected recording, what was read in it, and the consent for it; None: it was given with the order."""
     sample = VoiceSample(
         voice=voice,
         filename=inspection.filename[:200],

@@ -188,7 +188,7 @@ class KeptErrorSerializer(serializers.Serializer[DurableRow]):
         return f"{settings.PUBLIC_BASE_URL}{book.help_url(code, book.entry_of(row))}" if code else ""
 
 
-@extend_schema_field({"oneOf": [{"$ref": "#/components/schemas/KeptError"}, {"type": "null"}]})
+@extend_schema_field(KeptErrorSerializer(allow_null=True))
 class ErrorOfRowField(serializers.Field[Any, Any, Any, Any]):
     """null while nothing is wrong."""
 
@@ -224,6 +224,7 @@ class SampleSerializer(serializers.ModelSerializer[VoiceSample]):
 
 
 class VoiceSerializer(serializers.ModelSerializer[VoiceClone]):
+    demo_url = serializers.CharField(help_text="The provider's own demo; empty where there is none.")
     parameters = serializers.JSONField(source="options", help_text="Enrollment parameters that were given.")
     sample = serializers.SerializerMethodField()
     error = ErrorOfRowField()
@@ -254,7 +255,7 @@ class VoiceSerializer(serializers.ModelSerializer[VoiceClone]):
         ]
         read_only_fields = fields
 
-    @extend_schema_field(SampleSerializer)
+    @extend_schema_field(SampleSerializer(allow_null=True))
     def get_sample(self, voice: VoiceClone) -> Any:
         newest = max(voice.samples.all(), key=lambda sample: (sample.created_at, sample.pk), default=None)
         return SampleSerializer(newest).data if newest else None
@@ -287,7 +288,7 @@ class ParameterSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=["integer", "number", "boolean", "text", "choice"])
     label = serializers.CharField()  # type: ignore[assignment]
     help = serializers.CharField()
-    default = serializers.JSONField(allow_null=True)
+    default = serializers.JSONField(help_text="null: none.")
     minimum = serializers.FloatField(allow_null=True)
     maximum = serializers.FloatField(allow_null=True)
     step = serializers.FloatField(allow_null=True)

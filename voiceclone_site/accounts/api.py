@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -32,7 +33,7 @@ class MeView(APIView):
     required_scopes = ANY
 
     @extend_schema(
-        operation_id="me", summary="Who am I", description="Any valid token may ask.", responses=MeSerializer
+        operation_id="me", summary=_("Who am I"), description="Any valid token may ask.", responses=MeSerializer
     )
     def get(self, request: Request) -> Response:
         assert isinstance(request.user, User)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
@@ -72,8 +73,10 @@ class TokensView(GenericAPIView[ApiToken]):
 
     @extend_schema(
         operation_id="tokens_list",
-        summary="List your tokens",
-        description="Newest first, revoked and expired ones too; never the tokens themselves. Follow `next` until it is null.",
+        summary=_("List your tokens"),
+        description=_(
+            "Newest first, revoked and expired ones too; never the tokens themselves. Follow `next` until it is null."
+        ),
         responses=TokenSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
@@ -82,10 +85,11 @@ class TokensView(GenericAPIView[ApiToken]):
 
     @extend_schema(
         operation_id="tokens_create",
-        summary="Make a token",
-        description=(
-            "`token` is shown in this answer only. Asked by a token, the new one may do no more than it: no scope that it lacks, no "
-            "later end, no other addresses; a token with a request limit of its own makes none. It lives on when that one is revoked."
+        summary=_("Make a token"),
+        description=_(
+            "`token` is shown in this answer only. Asked by a token, the new one may do no more than it: no scope that it "
+            "lacks, no later end, no other addresses; a token with a request limit of its own makes none. The new one lives "
+            "on when that one is revoked."
         ),
         request=NewTokenSerializer,
         examples=[
@@ -110,14 +114,14 @@ class TokensView(GenericAPIView[ApiToken]):
 class TokenView(APIView):
     required_scopes = {"GET": "tokens:read", "DELETE": "tokens:write"}
 
-    @extend_schema(operation_id="tokens_read", summary="Read a token", responses=TokenSerializer)
+    @extend_schema(operation_id="tokens_read", summary=_("Read a token"), responses=TokenSerializer)
     def get(self, request: Request, number: int) -> Response:
         return Response(TokenSerializer(find_token(request, number)).data)
 
     @extend_schema(
         operation_id="tokens_revoke",
-        summary="Revoke a token",
-        description="It opens nothing from now on; its row stays, as `revoked_at` says. A token may revoke itself.",
+        summary=_("Revoke a token"),
+        description=_("It opens nothing from now on; its row stays, as `revoked_at` says. A token may revoke itself."),
         responses={204: None},
     )
     def delete(self, request: Request, number: int) -> Response:
