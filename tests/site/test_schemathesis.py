@@ -109,6 +109,6 @@ def test_it_answers_as_the_schema_says(api: Any) -> None:
     came = {each.label: ask(each) for each in sorted(operations, key=lambda each: each.method.upper() == "DELETE")}
     assert len(came) >= 35
     # What nobody lets in proves nothing.
-    assert [label for label, statuses in came.items() if {401, 403, 429} & statuses.keys()] == []
+    assert [label for label, statuses in came.items() if {401, 403} & statuses.keys()] == []
     reached = [label for label, statuses in came.items() if any(200 <= status < 300 for status in statuses)]
     assert len(reached) >= 20, came
