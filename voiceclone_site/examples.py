@@ -66,7 +66,7 @@ def examples_everywhere(result: dict[str, Any], **_spectacular: Any) -> dict[str
             if (example := examples().get(operation["operationId"])) is not None:
                 _show(operation, example)
             for parameter in operation.get("parameters", []):
-                if parameter["in"] == "path":
+                if parameter["in"] == "path" and parameter["name"] in path_values(path):
                     parameter["example"] = path_values(path)[parameter["name"]]
     return result
 

@@ -34,6 +34,7 @@ GROUPS: dict[str, tuple[Sentence, Sentence]] = {
     "quota": (_("Quota"), _("What is left of what you may use.")),
     "providers": (_("Providers"), _("All that can be chosen: models, languages, parameters, formats, limits.")),
     "tokens": (_("Tokens"), _("Make tokens for your programs, each for no more than it needs, and revoke them.")),
+    "operate": (_("Operating"), _("For staff: plans, limits of single people, and caps of provider accounts.")),
     "me": (_("Me"), _("Whose token this is.")),
 }
 SAVES = {
