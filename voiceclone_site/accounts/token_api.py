@@ -13,15 +13,18 @@ from rest_framework.views import APIView
 
 from voiceclone_site.accounts import services
 from voiceclone_site.accounts.models import ApiToken, User
-from voiceclone_site.accounts.scopes import Scope
+from voiceclone_site.accounts.scopes import Scope, StaffScope
 from voices.serializers import StrictSerializer, checked
+
+EVERY_SCOPE = [*Scope.choices, *StaffScope.choices]
+"""Who may have which, the service knows."""
 
 
 class TokenSerializer(serializers.ModelSerializer[ApiToken]):
     """A token without the token itself."""
 
     prefix = serializers.CharField(source="shown_prefix", help_text="How it begins.")
-    scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices))
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=EVERY_SCOPE))
     addresses = serializers.ListField(child=serializers.CharField(), help_text="Networks; empty: from everywhere.")
     requests_per_minute = serializers.IntegerField(allow_null=True, help_text="null: as many as this site allows.")
     usable = serializers.BooleanField(source="is_usable")
@@ -46,7 +49,7 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
 
 class NewTokenSerializer(StrictSerializer):
     name = serializers.CharField(max_length=60, help_text="What will use it.")
-    scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices), allow_empty=False)
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=EVERY_SCOPE), allow_empty=False)
     expires_at = serializers.DateTimeField(default=None, allow_null=True, help_text="null: never.")
     addresses = serializers.ListField(
         child=serializers.CharField(max_length=50),
