@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -75,13 +76,13 @@ def _show(operation: dict[str, Any], example: Example) -> None:
     bodies = operation.get("requestBody", {}).get("content", {})
     if FORM in bodies and example.request is not None:
         sent = {name: value for name, value in example.request.items() if not str(value).startswith("@")}
-        bodies[FORM]["examples"] = {"example": {"value": sent}}
+        bodies[FORM]["examples"] = {"example": {"value": deepcopy(sent)}}
     by_json = example.by_json if FORM in bodies else example.request
     if JSON in bodies and by_json is not None:
-        bodies[JSON]["examples"] = {"example": {"value": by_json}}
+        bodies[JSON]["examples"] = {"example": {"value": deepcopy(by_json)}}
     for status, response in operation["responses"].items():
         for kind, content in response.get("content", {}).items():
             if status.startswith("2") and kind == JSON and example.answer is not None:
-                content["examples"] = {"example": {"value": example.answer}}
+                content["examples"] = {"example": {"value": deepcopy(example.answer)}}
             elif status.startswith("2") and example.answer_text:
                 content["examples"] = {"example": {"value": example.answer_text}}
