@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from synthesis import services
+from synthesis import job_services, services
 from synthesis.models import JobEvent, SynthesisJob
 from voices.evidence import EvidenceAdmin, EvidenceInline, ticket_field
 from voices.failures import shown
@@ -83,7 +83,7 @@ class SynthesisJobAdmin(EvidenceAdmin):
     @admin.action(description=_("Speak again, as a new job"), permissions=["change"])
     def speak_again(self, request: HttpRequest, queryset: QuerySet[SynthesisJob]) -> None:
         jobs = queryset.select_related("owner", "voice__account")
-        self.each_by_itself(request, jobs, services.retry, done=_("It will be spoken again."))
+        self.each_by_itself(request, jobs, job_services.retry, done=_("It will be spoken again."))
 
 
 @admin.register(JobEvent)

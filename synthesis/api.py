@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 from django.db.models.functions import Left
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.generics import GenericAPIView
@@ -20,14 +23,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from synthesis import audio, services
+from synthesis import audio, job_services, services, subtitles
 from synthesis.errors import NoAudio
 from synthesis.handover import spoken_by_the_relay
 from synthesis.models import SynthesisJob
 from synthesis.serializers import (
+    AlignmentSerializer,
+    BatchSerializer,
+    CreatedBatchSerializer,
     JobFilterSerializer,
     JobSerializer,
     JobSummarySerializer,
+    NewJobSerializer,
     SpeechSerializer,
     UsageFilterSerializer,
     UsageSerializer,
@@ -36,7 +43,7 @@ from synthesis.services import SpeechOrder
 from voices import usage
 from voices.api import WhateverIsAccepted
 from voices.callers import token_of
-from voices.errors import KeyInUse
+from voices.errors import InvalidInput, KeyInUse
 from voices.models import VoiceClone
 from voices.once import IDEMPOTENCY_KEY, once
 from voices.serializers import checked, naming_fields
@@ -77,11 +84,46 @@ def checked_order(request: Request) -> SpeechOrder:
             request.user,
             voice=find_voice(request, wanted["voice"]),
             text=wanted["text"],
-            audio_format=wanted.get("format", ""),
+            audio_format=asked_format(request, wanted),
             sample_rate=wanted.get("sample_rate"),
             parameters=wanted.get("parameters"),
             token_id=token_of(request),
         )
+
+
+def asked_format(request: Request, wanted: Mapping[str, Any]) -> str:
+    """What the body names, else what `Accept` does; empty for the provider's default."""
+    return wanted.get("format") or audio.accepted_format(request.headers.get("Accept", ""))
+
+
+def checked_job(request: Request, voice: VoiceClone, wanted: Mapping[str, Any], text: str) -> SpeechOrder:
+    return job_services.check_long(
+        request.user,
+        voice=voice,
+        text=text,
+        audio_format=asked_format(request, wanted),
+        sample_rate=wanted.get("sample_rate"),
+        parameters=wanted.get("parameters") or {},
+        word_times=wanted["word_times"],
+        token_id=token_of(request),
+    )
+
+
+def checked_batch(request: Request) -> list[SpeechOrder]:
+    """All of them, or InvalidInput naming every text that will not do, as `texts.0`."""
+    wanted = checked(BatchSerializer, request.data)
+    voice = find_voice(request, wanted["voice"])
+    orders: list[SpeechOrder] = []
+    wrong: dict[str, Any] = {}
+    for place, text in enumerate(wanted["texts"]):
+        try:
+            with naming_fields(NewJobSerializer):
+                orders.append(checked_job(request, voice, wanted, text))
+        except InvalidInput as error:
+            wrong |= {f"texts.{place}" if name == "text" else name: words for name, words in error.fields.items()}
+    if wrong:
+        raise InvalidInput(fields=wrong)
+    return orders
 
 
 def answered(request: Request, job: SynthesisJob, *, status: int) -> Response:
@@ -110,14 +152,19 @@ def spoken_before(request: Request, pk: uuid.UUID) -> HttpResponseBase | None:
     return answer
 
 
+def subtitled(job: SynthesisJob, write: Callable[[Sequence[subtitles.Cue]], str], *, content_type: str) -> HttpResponse:
+    cues = subtitles.track(job.text, services.marks_of(job))
+    return HttpResponse(write(cues), content_type=f"{content_type}; charset=utf-8")
+
+
 class SpeechView(APIView):
     required_scopes = {"POST": "speech"}
     content_negotiation_class = WhateverIsAccepted
 
     @extend_schema(
         operation_id="speech",
-        summary="Speak now, streamed",
-        description=(
+        summary=_("Speak now, streamed"),
+        description=_(
             "The audio arrives while it is being spoken. Nothing is answered before the first audio is there, so a refusal is "
             "an ordinary error with its status. Should the provider fail later, the transfer breaks off instead of ending: "
             "take audio as whole only when the transfer ended properly. `X-Job-Id` names the job, whose audio can be "
@@ -145,12 +192,13 @@ class SpeechView(APIView):
 
 class JobsView(GenericAPIView[SynthesisJob]):
     required_scopes = {"GET": "jobs:read", "POST": "speech"}
+    content_negotiation_class = WhateverIsAccepted
     serializer_class = JobSummarySerializer
 
     @extend_schema(
         operation_id="jobs_list",
-        summary="List what was spoken",
-        description="Newest first, streamed and in the background. Follow `next` until it is null.",
+        summary=_("List what was spoken"),
+        description=_("Newest first, streamed and in the background. Follow `next` until it is null."),
         parameters=[JobFilterSerializer],
         responses=JobSummarySerializer(many=True),
     )
@@ -162,24 +210,53 @@ class JobsView(GenericAPIView[SynthesisJob]):
 
     @extend_schema(
         operation_id="jobs_create",
-        summary="Speak in the background",
-        description="Ask `GET /jobs/{id}` until `state` is `Success`, `Failed` or `Cancelled`, then fetch its audio.",
-        request=SpeechSerializer,
+        summary=_("Speak in the background"),
+        description=_(
+            "Ask `GET /jobs/{id}` until `state` is `Success`, `Failed` or `Cancelled`, then fetch its audio."
+        ),
+        request=NewJobSerializer,
         examples=[AN_ORDER],
         parameters=[IDEMPOTENCY_KEY],
         responses={201: JobSerializer},
     )
     def post(self, request: Request) -> HttpResponseBase:
         def act(pk: uuid.UUID) -> HttpResponseBase:
-            return answered(request, services.submit(checked_order(request), pk=pk), status=201)
+            wanted = checked(NewJobSerializer, request.data)
+            with naming_fields(NewJobSerializer):
+                order = checked_job(request, find_voice(request, wanted["voice"]), wanted, wanted["text"])
+            return answered(request, services.submit(order, pk=pk), status=201)
 
         return once(request, act, made=partial(made_job, request))
+
+
+class BatchView(APIView):
+    required_scopes = {"POST": "speech"}
+    content_negotiation_class = WhateverIsAccepted
+
+    @extend_schema(
+        operation_id="jobs_batch",
+        summary=_("Speak many texts in the background"),
+        description=_("One job for each text, with one voice and the same settings. All of them are taken, or none."),
+        request=BatchSerializer,
+        examples=[
+            OpenApiExample(
+                "Two lines",
+                value={"voice": AN_ORDER.value["voice"], "texts": ["第一句。", "第二句。"], "format": "mp3"},
+                request_only=True,
+            )
+        ],
+        responses={201: CreatedBatchSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        batch, jobs = job_services.submit_batch(checked_batch(request))
+        body = {"batch": batch, "jobs": jobs}
+        return Response(CreatedBatchSerializer(body, context={"request": request}).data, status=201)
 
 
 class JobView(APIView):
     required_scopes = {"GET": "jobs:read", "DELETE": "speech"}
 
-    @extend_schema(operation_id="jobs_read", summary="Read a job", responses=JobSerializer)
+    @extend_schema(operation_id="jobs_read", summary=_("Read a job"), responses=JobSerializer)
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         job = find_job(request, pk)
         services.look_at(job)
@@ -187,8 +264,10 @@ class JobView(APIView):
 
     @extend_schema(
         operation_id="jobs_delete",
-        summary="Delete a job's text and audio",
-        description="Its characters stay in your usage, since they were paid. A job in work has to be cancelled first (409).",
+        summary=_("Delete a job's text and audio"),
+        description=_(
+            "Its characters stay in your usage, since they were paid. A job in work has to be cancelled first (409)."
+        ),
         responses={204: None},
     )
     def delete(self, request: Request, pk: uuid.UUID) -> Response:
@@ -202,8 +281,8 @@ class JobAudioView(APIView):
 
     @extend_schema(
         operation_id="jobs_audio",
-        summary="Download what was spoken",
-        description="Takes Range. 409 while there is none: `audio_not_ready` passes, `no_audio_kept` stays.",
+        summary=_("Download what was spoken"),
+        description=_("Takes Range. 409 while there is none: `audio_not_ready` passes, `no_audio_kept` stays."),
         responses={
             (200, "audio/*"): OpenApiResponse(OpenApiTypes.BINARY, description="The file."),
             (206, "audio/*"): OpenApiResponse(OpenApiTypes.BINARY, description="The range that was asked for."),
@@ -215,13 +294,62 @@ class JobAudioView(APIView):
         return serve(request, services.audio_of(job), audio.content_type(job.audio_format), filename=filename)
 
 
+class JobAlignmentView(APIView):
+    required_scopes = {"GET": "jobs:read"}
+
+    @extend_schema(
+        operation_id="jobs_alignment",
+        summary=_("What of the text is heard when"),
+        description=_(
+            "From the word times, where the job was made with `word_times`; 409 `no_word_times` without them."
+        ),
+        responses=AlignmentSerializer,
+    )
+    def get(self, request: Request, pk: uuid.UUID) -> Response:
+        job = find_job(request, pk)
+        body = {"text": job.text, "stretches": subtitles.stretches(job.text, services.marks_of(job))}
+        return Response(AlignmentSerializer(body).data)
+
+
+class SrtView(APIView):
+    required_scopes = {"GET": "jobs:read"}
+    content_negotiation_class = WhateverIsAccepted
+
+    @extend_schema(
+        operation_id="jobs_subtitles_srt",
+        summary=_("Subtitles as SRT"),
+        description=_(
+            "Two lines of 16 Chinese or 42 Latin characters at most. 409 `no_word_times` without word times."
+        ),
+        responses={(200, "application/x-subrip"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request, pk: uuid.UUID) -> HttpResponse:
+        return subtitled(find_job(request, pk), subtitles.srt, content_type="application/x-subrip")
+
+
+class VttView(APIView):
+    required_scopes = {"GET": "jobs:read"}
+    content_negotiation_class = WhateverIsAccepted
+
+    @extend_schema(
+        operation_id="jobs_subtitles_vtt",
+        summary=_("Subtitles as WebVTT"),
+        description=_("As `subtitles.srt`, for a `<track>` of a page."),
+        responses={(200, "text/vtt"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request, pk: uuid.UUID) -> HttpResponse:
+        return subtitled(find_job(request, pk), subtitles.vtt, content_type="text/vtt")
+
+
 class JobCancelView(APIView):
     required_scopes = {"POST": "speech"}
 
     @extend_schema(
         operation_id="jobs_cancel",
-        summary="Cancel a job",
-        description="One that waits is cancelled at once; one that speaks stops within seconds. 409 when it has ended.",
+        summary=_("Cancel a job"),
+        description=_(
+            "One that waits is cancelled at once; one that speaks stops within seconds. 409 when it has ended."
+        ),
         request=None,
         responses={202: JobSerializer},
     )
@@ -236,15 +364,15 @@ class JobRetryView(APIView):
 
     @extend_schema(
         operation_id="jobs_retry",
-        summary="Speak the same again",
-        description="As a new job in the background, with the text, voice and parameters of the old one.",
+        summary=_("Speak the same again"),
+        description=_("As a new job in the background, with the text, voice and parameters of the old one."),
         request=None,
         parameters=[IDEMPOTENCY_KEY],
         responses={201: JobSerializer},
     )
     def post(self, request: Request, pk: uuid.UUID) -> HttpResponseBase:
         def act(new: uuid.UUID) -> HttpResponseBase:
-            job = services.retry(find_job(request, pk), token_id=token_of(request), pk=new)
+            job = job_services.retry(find_job(request, pk), token_id=token_of(request), pk=new)
             return answered(request, job, status=201)
 
         return once(request, act, made=partial(made_job, request))
@@ -255,8 +383,8 @@ class UsageView(APIView):
 
     @extend_schema(
         operation_id="usage",
-        summary="What you have used",
-        description=(
+        summary=_("What you have used"),
+        description=_(
             "By day (the site's time zone), voice, token and provider; days newest first. Deleted jobs and voices still count, "
             "work under way counts with what is held for it."
         ),

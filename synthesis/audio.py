@@ -27,6 +27,13 @@ _TYPES = {
     "mulaw": ("audio/basic", "ulaw"),
     "alaw": ("audio/x-alaw-basic", "alaw"),
 }
+_OTHER_TYPES = {
+    "audio/mp3": "mp3",
+    "audio/x-wav": "wav",
+    "audio/wave": "wav",
+    "audio/opus": "opus",
+    "audio/x-flac": "flac",
+}
 _UNKNOWN_LENGTH = 0xFFFFFFFF
 WAV_HEADER = 44
 """Bytes before the samples of a WAV that is streamed."""
@@ -57,6 +64,13 @@ class WavLayout:
 def content_type(audio_format: str) -> str:
     """For an HTTP answer. Raises KeyError for a format that neither a provider speaks nor we make."""
     return _TYPES[audio_format][0]
+
+
+def accepted_format(accept: str) -> str:
+    """The first format that an Accept header names, as in `audio/flac`; empty when it names none of ours."""
+    wanted = [each.partition(";")[0].strip().lower() for each in accept.split(",")]
+    by_type = {kind: name for name, (kind, _extension) in _TYPES.items()} | _OTHER_TYPES
+    return next((by_type[kind] for kind in wanted if kind in by_type), "")
 
 
 def extension(audio_format: str) -> str:

@@ -42,6 +42,11 @@ class NoAudio(WrongState):
     default_sentence = _("There is no audio: this was not spoken to its end. Try it again to have it spoken anew.")
 
 
+class NoWordTimes(WrongState):
+    code = "no_word_times"
+    default_sentence = _("It is not known when each word was spoken. Speak it anew with word times switched on.")
+
+
 class UnreadableAudio(PortalError):
     """What the provider sent is not the audio that was asked for; `detail` says what it is, for the operator."""
 

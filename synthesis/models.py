@@ -73,6 +73,11 @@ class SynthesisJob(DurableRow):
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("ended"), null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    batch = models.UUIDField(_("batch"), null=True, blank=True, editable=False)
+    pieces = models.PositiveIntegerField(
+        _("pieces"), default=0, editable=False, help_text=_("0: spoken in one go, and kept as the provider sent it.")
+    )
+    pieces_spoken = models.PositiveIntegerField(_("pieces spoken"), default=0, editable=False)
 
     objects = JobQuerySet.as_manager()
 
@@ -85,6 +90,9 @@ class SynthesisJob(DurableRow):
             models.Index(fields=["-created_at", "-id"], name="job_newest"),
             models.Index(fields=["due_at"], name="job_due", condition=models.Q(due_at__isnull=False)),
             models.Index(fields=["owner", "intent_at"], name="job_owner_served"),
+            models.Index(
+                fields=["batch", "-created_at", "-id"], name="job_batch", condition=models.Q(batch__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -97,6 +105,37 @@ class SynthesisJob(DurableRow):
     @property
     def has_audio(self) -> bool:
         return self.state == self.State.SUCCESS and bool(self.audio)
+
+    @property
+    def progress(self) -> float:
+        """0 to 1: which share of its pieces has been spoken; of a job in one piece, whether it has been."""
+        if self.state == self.State.SUCCESS:
+            return 1.0
+        return round(self.pieces_spoken / self.pieces, 3) if self.pieces else 0.0
+
+
+def piece_path(piece: SpeechPiece, filename: str) -> str:
+    return f"pieces/{piece.job_id}/{piece.number}-{secrets.token_hex(8)}.pcm"
+
+
+class SpeechPiece(models.Model):
+    """A part of a job's text, spoken and paid by itself; its sound waits here until all of them can be joined."""
+
+    job = models.ForeignKey(SynthesisJob, on_delete=models.CASCADE, related_name="spoken_pieces")
+    number = models.PositiveIntegerField(_("number"))
+    text = models.TextField(_("text"))
+    audio = models.FileField(_("audio"), upload_to=piece_path, max_length=200, blank=True)
+    milliseconds = models.PositiveIntegerField(_("audio, ms"), default=0)
+    characters = models.PositiveIntegerField(_("characters counted by the provider"), default=0)
+    marks = models.JSONField(_("word times"), default=list, blank=True)
+    spoken_at = models.DateTimeField(_("spoken"), null=True, blank=True)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["job", "number"], name="one_piece_of_each_number")]
+
+    def __str__(self) -> str:
+        return f"{self.number} · {self.text[:40]}"
 
 
 class JobEvent(EventRow):

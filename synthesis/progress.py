@@ -25,6 +25,8 @@ def of(job: uuid.UUID) -> float | None:
 def percent(job: SynthesisJob) -> int | None:
     """Of the text that has been spoken; None where nobody knows, and once it has ended."""
     share = of(job.pk) if job.state == SynthesisJob.State.RUNNING else None
+    if job.pieces and job.in_progress:
+        share = job.progress
     return None if share is None else round(share * 100)
 
 

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from synthesis import audio
+from synthesis.job_services import MOST_TEXTS
 from synthesis.models import SynthesisJob
 from voices.serializers import ErrorOfRowField, ParametersField, StrictSerializer
 
@@ -28,9 +29,35 @@ class SpeechSerializer(StrictSerializer):
     )
 
 
+class NewJobSerializer(SpeechSerializer):
+    text = serializers.CharField(
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="Up to 100 000 characters as the provider counts them; it is spoken in pieces and joined.",
+    )
+    format = serializers.CharField(
+        required=False,
+        help_text="One of the model's `formats`, or mp3, wav, opus, flac or aac. Default: `default_format`.",
+    )
+    word_times = serializers.BooleanField(
+        default=False, help_text="Ask for the time of each word, for subtitles, where the model can tell."
+    )
+
+
+class BatchSerializer(NewJobSerializer):
+    text = None  # type: ignore[assignment]
+    texts = serializers.ListField(
+        child=serializers.CharField(allow_blank=True, trim_whitespace=False),
+        allow_empty=False,
+        max_length=MOST_TEXTS,
+        help_text="Up to 100 texts, each a job of its own.",
+    )
+
+
 class JobFilterSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=SynthesisJob.State.choices, required=False)
     voice = serializers.UUIDField(required=False)
+    batch = serializers.UUIDField(required=False)
 
 
 class UsageFilterSerializer(serializers.Serializer[Any]):
@@ -58,6 +85,8 @@ class JobSummarySerializer(serializers.ModelSerializer[SynthesisJob]):
     format = serializers.CharField(source="audio_format")
     characters = serializers.IntegerField(help_text="As the provider counted them: what it bills.")
     first_audio_ms = serializers.IntegerField(allow_null=True, help_text="From our request to the first audio.")
+    progress = serializers.FloatField(help_text="0 to 1.")
+    batch = serializers.UUIDField(allow_null=True)
     audio = serializers.SerializerMethodField(help_text="null until it has been spoken to its end.")
     error = ErrorOfRowField()
 
@@ -67,7 +96,9 @@ class JobSummarySerializer(serializers.ModelSerializer[SynthesisJob]):
             "id",
             "url",
             "state",
+            "progress",
             "mode",
+            "batch",
             "voice",
             "voice_name",
             "provider",
@@ -92,7 +123,7 @@ class JobSummarySerializer(serializers.ModelSerializer[SynthesisJob]):
     def get_url(self, job: SynthesisJob) -> str:
         return reverse("api_job", args=[job.pk], request=self.context["request"])
 
-    @extend_schema_field(AudioSerializer)
+    @extend_schema_field(AudioSerializer(allow_null=True))
     def get_audio(self, job: SynthesisJob) -> Any:
         return AudioSerializer(job, context=self.context).data if job.has_audio else None
 
@@ -127,6 +158,24 @@ class JobSerializer(JobSummarySerializer):
             "marks",
         ]
         read_only_fields = fields
+
+
+class CreatedBatchSerializer(serializers.Serializer[Any]):
+    batch = serializers.UUIDField(help_text="For `GET /jobs?batch=`.")
+    jobs = JobSerializer(many=True, help_text="In the order of the texts.")
+
+
+class StretchSerializer(serializers.Serializer[Any]):
+    text = serializers.CharField(help_text="With the signs that follow it.")
+    begin = serializers.IntegerField(help_text="Place in the job's text, in characters.")
+    end = serializers.IntegerField()
+    begin_ms = serializers.IntegerField()
+    end_ms = serializers.IntegerField()
+
+
+class AlignmentSerializer(serializers.Serializer[Any]):
+    text = serializers.CharField()
+    stretches = StretchSerializer(many=True)
 
 
 class UsedSerializer(serializers.Serializer[Any]):

@@ -1,5 +1,7 @@
 """The use cases of speech. What a streamed request does is `speak`, and each of its steps is a small function below it:
 check ─► hold ─► record ─► open ─► relay ─► settle (the last three in streaming.py).
+
+In the background a text may be longer than a provider takes, and a format one that no provider speaks: `pieces.py`.
 """
 
 from __future__ import annotations
@@ -7,7 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -20,9 +22,10 @@ from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from synthesis import streaming
-from synthesis.errors import AudioNotReady, Cancelled, Interrupted, NoAudio
-from synthesis.models import JobEvent, JobQuerySet, SynthesisJob
+from synthesis import pieces, streaming
+from synthesis.errors import AudioNotReady, Cancelled, Interrupted, NoAudio, NoWordTimes
+from synthesis.models import JobEvent, JobQuerySet, SpeechPiece, SynthesisJob
+from synthesis.pieces import PieceBroken
 from synthesis.streaming import INTENT, LEASE, SpeechStream
 from voices import circuit, failures, fairness, leave, ledger, logbook, options, plain_sql, pricing
 from voices import services as voices
@@ -58,7 +61,7 @@ WAKE_UPS = 8
 
 @dataclass(frozen=True, slots=True)
 class SpeechOrder:
-    """A checked wish: this voice can say this text like this."""
+    """A checked wish: this voice can say this text like this. `pieces`: for a job, what is spoken one by one; empty for one go."""
 
     owner: Owner
     voice: VoiceClone
@@ -68,6 +71,7 @@ class SpeechOrder:
     options: Mapping[str, OptionValue]
     characters: int
     token_id: int | None = None
+    pieces: Sequence[str] = ()
 
 
 # --- what people ask for ---------------------------------------------------------------------------------------------
@@ -87,10 +91,11 @@ def speak(order: SpeechOrder, *, pk: uuid.UUID | None = None) -> SpeechStream:
         raise
 
 
-def submit(order: SpeechOrder, *, pk: uuid.UUID | None = None) -> SynthesisJob:
+def submit(order: SpeechOrder, *, pk: uuid.UUID | None = None, batch: uuid.UUID | None = None) -> SynthesisJob:
     """Speak in the background, as the job `pk` if an id is given."""
     with transaction.atomic():
-        job = record(order, mode=Mode.BACKGROUND, pk=pk)
+        job = record(order, mode=Mode.BACKGROUND, pk=pk, batch=batch)
+        pieces.lay_out(job, order.pieces)
         if _waiting().filter(owner=order.owner)[:WAKE_UPS].count() < WAKE_UPS:
             wake(ADVANCE, job.pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
     return job
@@ -204,7 +209,9 @@ def hold(order: SpeechOrder) -> None:
     leave.ask(order.voice.account, "synthesis")
 
 
-def record(order: SpeechOrder, *, mode: SynthesisJob.Mode, pk: uuid.UUID | None = None) -> SynthesisJob:
+def record(
+    order: SpeechOrder, *, mode: SynthesisJob.Mode, pk: uuid.UUID | None = None, batch: uuid.UUID | None = None
+) -> SynthesisJob:
     """The row and its hold in the ledger, before anything is sent: one transaction of three statements.
 
     A streamed one is already in our hands; a background one waits for a worker. Raises LimitReached, AccountExhausted or Busy.
@@ -235,6 +242,8 @@ def record(order: SpeechOrder, *, mode: SynthesisJob.Mode, pk: uuid.UUID | None 
         audio_format=order.audio_format,
         sample_rate=order.sample_rate,
         characters_expected=order.characters,
+        pieces=len(order.pieces),
+        batch=batch,
         **ours,
     )
     claim = ledger.speech(
@@ -272,30 +281,12 @@ def cancel(job: SynthesisJob) -> None:
         now = timezone.now()
         with transaction.atomic():
             if move(job, states=waiting, event=event, state=State.CANCELLED, due_at=None, finished_at=now, **kept):
-                ledger.release(job.pk, Purpose.SPEECH)
+                _close_books(SynthesisJob.objects.get(pk=job.pk))
                 return
         if speaking.update(cancel_requested_at=now):
             return
         job.refresh_from_db(fields=["state"])
     raise WrongState(_("This has already ended; there is nothing left to cancel."))
-
-
-def retry(job: SynthesisJob, *, token_id: int | None = None, pk: uuid.UUID | None = None) -> SynthesisJob:
-    """Speak the same text again, as a new job: the old one stays what it was. Raises as `check` and `record` do."""
-    if job.in_progress:
-        raise WrongState(_("This is still being spoken. Wait for it to end, or cancel it first."))
-    return submit(
-        check(
-            job.owner,
-            voice=job.voice,
-            text=job.text,
-            audio_format=job.audio_format,
-            sample_rate=job.sample_rate,
-            parameters=job.options,
-            token_id=token_id,
-        ),
-        pk=pk,
-    )
 
 
 def delete(job: SynthesisJob) -> None:
@@ -305,6 +296,7 @@ def delete(job: SynthesisJob) -> None:
     if job.audio.name:
         # First, so that no file is left that no row knows of, whatever happens in between.
         job.audio.storage.delete(job.audio.name)
+    pieces.forget(job)
     with transaction.atomic():
         SynthesisJob.objects.filter(pk=job.pk).update(deleted_at=timezone.now(), text="", marks=[], audio="")
         ledger.release(job.pk, Purpose.AUDIO)
@@ -317,6 +309,15 @@ def audio_of(job: SynthesisJob) -> FieldFile:
     if not job.has_audio:
         raise NoAudio
     return job.audio
+
+
+def marks_of(job: SynthesisJob) -> list[dict[str, Any]]:
+    """When each word was spoken. Raises AudioNotReady while it may still be told, NoWordTimes when it will not be."""
+    if job.in_progress:
+        raise AudioNotReady
+    if not job.marks:
+        raise NoWordTimes
+    return list(job.marks)
 
 
 def look_at(job: SynthesisJob) -> None:
@@ -379,6 +380,7 @@ def sweep() -> None:
     room = room_in_queue(Queue.SLOW)
     for pk in [*left_behind.values_list("pk", flat=True)[:room], *fairness.in_turn(waiting)[:room]][:room]:
         wake(ADVANCE, pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
+    pieces.forget_old()
     circuit.tell_who_waits(SynthesisJob.objects.due().filter(state=State.QUEUED), account="voice__account")
 
 
@@ -397,21 +399,44 @@ def _step(job: SynthesisJob) -> None:
         _end(job, Interrupted(), spoken_perhaps=bool(job.intent))
     elif not job.voice.is_ready:
         _end(job, _not_ready(job.voice))
-    else:
+    elif not job.pieces:
         _speak_in_background(job)
+    elif (piece := pieces.next_piece(job)) is not None:
+        _speak_piece(job, piece)
+    else:
+        pieces.join(job)
 
 
-def _speak_in_background(job: SynthesisJob) -> None:
+def _speak_piece(job: SynthesisJob, piece: SpeechPiece) -> None:
+    """One piece; then the job waits for its next turn behind whoever else is due."""
+    if not _begun(job):
+        return
+    try:
+        pieces.speak(job, piece)
+    except PieceBroken as broken:
+        _end(job, broken.error, heard=broken.characters, request_id=broken.request_id)
+    except (ProviderError, PortalError) as error:
+        _after_refusal(job, error)
+    else:
+        wake(ADVANCE, job.pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
+
+
+def _begun(job: SynthesisJob) -> bool:
+    """Take a slot of the account's rate and show that the job is being spoken; False: not now, or no more."""
     try:
         leave.ask(job.voice.account, "synthesis", in_background=True)
     except Busy as busy:
         told = failures.kept(busy) if isinstance(busy, AccountPaused | CircuitOpen) else {}
         due_at = timezone.now() + timedelta(seconds=busy.retry_after)
         write_back(job, attempts=max(job.attempts - 1, 0), due_at=due_at, **told)
-        return
-    event = JobEvent(row=job, kind="started")
-    running = {"state": State.RUNNING, "started_at": timezone.now(), **failures.CLEARED}
-    if not write_back(job, release=False, event=event, **running):
+        return False
+    event = JobEvent(row=job, kind="started" if job.started_at is None else "going_on")
+    running = {"state": State.RUNNING, "started_at": job.started_at or timezone.now(), **failures.CLEARED}
+    return write_back(job, release=False, event=event, **running)
+
+
+def _speak_in_background(job: SynthesisJob) -> None:
+    if not _begun(job):
         return
     try:
         stream = streaming.open_speech(job)
@@ -447,30 +472,33 @@ def _not_ready(voice: VoiceClone) -> VoiceNotReady:
     return VoiceNotReady() if on_its_way else VoiceNotReady(VoiceNotUsable.default_sentence)
 
 
-def _end(job: SynthesisJob, error: Exception, *, spoken_perhaps: bool = False) -> None:
+def _end(
+    job: SynthesisJob, error: Exception, *, spoken_perhaps: bool = False, heard: int = 0, request_id: str = ""
+) -> None:
     """Close the books with what went wrong; an error that nobody foresaw is told as a fault of ours. Does nothing to a job that
     the stream has settled already.
 
-    `spoken_perhaps`: the text was sent, and whoever listened died. The provider may bill it, so the whole of it is counted.
+    `spoken_perhaps`: what was sent last may be billed though whoever listened died, so all of it is counted. `heard` is what the
+    provider has counted of it, and `request_id` its own number, where it has told of them.
     """
     told = error if isinstance(error, ProviderError | PortalError) else Fault()
     state = State.CANCELLED if isinstance(error, Cancelled) else State.FAILED
     event = JobEvent(row=job, kind=state.lower(), detail={"code": told.code})
-    characters = job.characters_expected if spoken_perhaps else 0
+    columns = failures.kept(told) | {"characters": job.characters + heard}
+    if spoken_perhaps:
+        columns["characters"] += pieces.sent_last(job)
+    if request_id:
+        columns["provider_request_id"] = request_id[:120]
     with transaction.atomic():
-        if write_back(
-            job,
-            event=event,
-            state=state,
-            intent="",
-            due_at=None,
-            finished_at=timezone.now(),
-            characters=characters,
-            **failures.kept(told),
-        ):
-            if spoken_perhaps:
-                ledger.settle_speech(job.pk, characters=characters)
-            else:
-                ledger.release(job.pk, Purpose.SPEECH)
+        if write_back(job, event=event, state=state, intent="", due_at=None, finished_at=timezone.now(), **columns):
+            _close_books(job)
     if isinstance(error, VoiceNotUsable | VoiceNotFound):
         voices.doubt(job.voice)
+
+
+def _close_books(job: SynthesisJob) -> None:
+    """Of a job that came to nothing: what was spoken of it is counted all the same."""
+    if job.characters:
+        ledger.settle_speech(job.pk, characters=job.characters)
+    else:
+        ledger.release(job.pk, Purpose.SPEECH)

@@ -151,7 +151,7 @@ def open_speech(job: SynthesisJob) -> SpeechStream:
     speech = account.client().speech
     if speech is None:
         raise Cancelled
-    stream = SpeechStream(job, _watched(account, ws.speak(speech, request_of(job))))
+    stream = SpeechStream(job, watched(account, ws.speak(speech, request_of(job))))
     try:
         if not declare_intent(job, INTENT, lease=LEASE):
             raise Cancelled
@@ -162,7 +162,7 @@ def open_speech(job: SynthesisJob) -> SpeechStream:
     return stream
 
 
-def _watched(account: ProviderAccount, events: Iterator[Spoken]) -> Iterator[Spoken]:
+def watched(account: ProviderAccount, events: Iterator[Spoken]) -> Iterator[Spoken]:
     """The same events; what they teach about the account is noted, at the first sound already: a story takes minutes."""
     with leave.watched(account, "synthesis"):
         for event in events:

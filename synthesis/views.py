@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from synthesis import audio, progress, services
+from synthesis import audio, job_services, progress, services
 from synthesis.forms import MannerForm, engine_of
 from synthesis.handover import spoken_by_the_relay
 from synthesis.models import SynthesisJob
@@ -142,7 +142,7 @@ def job_cancel(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @login_required
 @require_POST
 def job_retry(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    again = services.retry(_mine(request, pk))
+    again = job_services.retry(_mine(request, pk))
     return redirect("job", again.pk)
 
 

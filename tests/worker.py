@@ -29,15 +29,23 @@ def drain(*, most: int = 100) -> list[str]:
     What a task raises reaches the test. Raises EndlessQueue after `most` tasks.
     """
     ran: list[str] = []
-    while (queued := _oldest()) is not None:
-        if len(ran) == most:
+    while named := run_one():
+        ran.append(named)
+        if len(ran) == most and _oldest() is not None:
             raise EndlessQueue(f"{most} tasks ran and more are queued; the last ones: {ran[-5:]}")
-        task = _unpacked(queued)
-        queued.delete()
-        ran.append(str(task["func"]))
-        _function(task["func"])(*task["args"], **task["kwargs"])
-        beat(Queue(queued.key))
     return ran
+
+
+def run_one() -> str:
+    """Run the task that was queued first; its dotted name, empty when nothing is queued."""
+    queued = _oldest()
+    if queued is None:
+        return ""
+    task = _unpacked(queued)
+    queued.delete()
+    _function(task["func"])(*task["args"], **task["kwargs"])
+    beat(Queue(queued.key))
+    return str(task["func"])
 
 
 def let_time_pass(*, most: int = 100) -> list[str]:

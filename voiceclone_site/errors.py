@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions as drf
 
 from synthesis import errors as speech
-from voiceclone_site.accounts.errors import NotLetIn
+from voiceclone_site.accounts.errors import MoreThanOwn, NotLetIn, TokenElsewhere
 from voiceclone_site.requests import current_request_id
 from voices import book, outward, webhooks
 from voices import errors as portal
@@ -77,6 +77,8 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     speech.EmptySpeech: HTTPStatus.BAD_GATEWAY,
     speech.UnreadableAudio: HTTPStatus.BAD_GATEWAY,
     NotLetIn: HTTPStatus.UNAUTHORIZED,
+    TokenElsewhere: HTTPStatus.FORBIDDEN,
+    MoreThanOwn: HTTPStatus.FORBIDDEN,
     # Django's own
     Http404: HTTPStatus.NOT_FOUND,
     PermissionDenied: HTTPStatus.FORBIDDEN,

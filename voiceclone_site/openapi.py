@@ -70,6 +70,11 @@ REFUSALS = {
 def refusals_everywhere(result: dict[str, Any], **_spectacular: Any) -> dict[str, Any]:
     """For SPECTACULAR_SETTINGS["POSTPROCESSING_HOOKS"]."""
     result["components"]["schemas"]["Error"] = ERROR
+    for name, described in result["components"]["schemas"].items():
+        if name.startswith("Paginated"):
+            # DRF says as OpenAPI 3.0 did that there may be no further page.
+            for side in ("next", "previous"):
+                described["properties"][side] = {"type": ["string", "null"], "format": "uri"}
     for path, operations in result["paths"].items():
         for method in METHODS & operations.keys():
             responses = operations[method]["responses"]

@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "voiceclone_site.requests.RequestIdMiddleware",
     "voiceclone_site.api.SlashlessMiddleware",
     "voiceclone_site.dialects.CrossOriginMiddleware",
+    "voiceclone_site.accounts.limits.RateHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -289,6 +290,8 @@ OUTWARD_LOOPBACK = env.bool("OUTWARD_LOOPBACK", default=False)
 
 # Some clients of OpenAI's dialect list voices and models without a key. Then they see the stock voices, and nobody's own.
 PUBLIC_VOICE_LIST = env.bool("PUBLIC_VOICE_LIST", default=False)
+# Of a token that has no limit of its own, and of somebody with a browser.
+REQUESTS_PER_MINUTE = env.int("REQUESTS_PER_MINUTE", default=600)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -296,6 +299,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["voiceclone_site.accounts.permissions.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["voiceclone_site.accounts.limits.PerMinute"],
     "DEFAULT_PARSER_CLASSES": ["voiceclone_site.api.SafeJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "voiceclone_site.pagination.NewestFirst",
@@ -322,6 +326,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "voiceclone_site.openapi.refusals_everywhere",
+        "voiceclone_site.examples.examples_everywhere",
     ],
 }
 

@@ -12,10 +12,11 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from synthesis.elevenlabs_api.models import ModelsView as ElevenLabsModelsView
 from synthesis.openai_api.models import ModelsView as OpenAIModelsView
-from voiceclone_site import dialects, health, home, metrics
+from voiceclone_site import dialects, guide, health, home, metrics
 from voiceclone_site.accounts import openapi
 from voiceclone_site.accounts.api import MeView
 from voiceclone_site.accounts.language import set_language
+from voiceclone_site.accounts.token_api import TokensView, TokenView
 
 __all__ = ["openapi"]  # drf-spectacular finds an extension once its module has been imported
 
@@ -51,6 +52,8 @@ urlpatterns = [
     path("language/", set_language, name="set_language"),
     path("api/v1/", include("voices.api_urls")),
     path("api/v1/", include("synthesis.api_urls")),
+    path("api/v1/tokens", TokensView.as_view(), name="api_tokens"),
+    path("api/v1/tokens/<int:number>", TokenView.as_view(), name="api_token"),
     path("api/v1/me", MeView.as_view(), name="api_me"),
     path("v1/models", models),
     path("openai/v1/models", models_in_openai),
@@ -60,6 +63,8 @@ urlpatterns = [
     path("", include("synthesis.elevenlabs_api.urls")),
     path("elevenlabs/", include("synthesis.elevenlabs_api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("help/api/", guide.index, name="api_guide"),
+    path("help/api/<slug:slug>/", guide.group, name="api_guide_group"),
     path("api/docs/", api_docs, name="api_docs"),
 ]
 

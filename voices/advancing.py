@@ -15,12 +15,25 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from voices import circuit, clearing, demo, failures, fairness, idempotency, intake, leave, ledger, logbook, polling
+from voices import (
+    circuit,
+    clearing,
+    demo,
+    failures,
+    fairness,
+    fetching,
+    idempotency,
+    intake,
+    leave,
+    ledger,
+    logbook,
+    polling,
+)
 from voices.durable import back_off, claim, declare_intent, room_in_queue, wake, write_back
 from voices.errors import ConsentMissing
 from voices.ledger import Purpose
 from voices.meters import Amounts
-from voices.models import ProviderAccount, VoiceClone, VoiceEvent, VoiceQuerySet
+from voices.models import ProviderAccount, SampleSource, VoiceClone, VoiceEvent, VoiceQuerySet
 from voices.orders import order_for
 from voices.outcomes import (
     ADVANCE,
@@ -72,7 +85,7 @@ def _step(voice: VoiceClone) -> None:
         outcome_unknown(voice, OutcomeUnknown("interrupted", provider=voice.provider))
         return
     step = {
-        State.INIT: _look_up if voice.kind == VoiceClone.Kind.IMPORTED and voice.sample is None else train,
+        State.INIT: _begin,
         State.TRAINING: polling.poll,
         State.SUCCESS: _recheck,
         State.FAILED: _rest,
@@ -117,6 +130,15 @@ def _waiting() -> VoiceQuerySet:
 def _callable() -> VoiceQuerySet:
     """What is due and whose account lets calls leave."""
     return VoiceClone.objects.due().exclude(account__in=ProviderAccount.objects.filter(circuit.shut()))
+
+
+def _begin(voice: VoiceClone) -> None:
+    if voice.kind == VoiceClone.Kind.IMPORTED and voice.sample is None:
+        _look_up(voice)
+    elif fetching.is_owed(voice):
+        fetching.fetch(voice)
+    else:
+        train(voice)
 
 
 def train(voice: VoiceClone) -> None:
@@ -302,6 +324,7 @@ def _part_with(voice: VoiceClone, event: VoiceEvent, *, place_is_free: bool, **f
 def _erase_samples(voice: VoiceClone) -> None:
     """The recordings go with the voice; the rows stay, as evidence of what was consented to."""
     demo.forget(voice)
+    SampleSource.objects.filter(voice=voice).delete()
     for sample in voice.samples.filter(erased_at__isnull=True):
         intake.erase(sample)
     ledger.release(voice.pk, Purpose.RECORDING)

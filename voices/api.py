@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework.generics import GenericAPIView
@@ -29,6 +30,7 @@ from voices.once import IDEMPOTENCY_KEY, once
 from voices.providers import registry
 from voices.serializers import (
     ImportSerializer,
+    NewVoiceFromUrlSerializer,
     NewVoiceSerializer,
     ProvidersSerializer,
     ReadingTextsSerializer,
@@ -93,20 +95,22 @@ def refuse_too_large(request: Request) -> None:
 
 class VoicesView(GenericAPIView[VoiceClone]):
     required_scopes = {"GET": "voices:read", "POST": "voices:write"}
-    parser_classes = [MultiPartParser]
+    parser_classes = [MultiPartParser, *APIView.parser_classes]
     serializer_class = VoiceSerializer
 
     @extend_schema(
         operation_id="voices_list",
-        summary="List your voices",
-        description="And the stock voices (`kind=stock`), which are everybody's. Newest first. Follow `next` until it is null.",
+        summary=_("List your voices"),
+        description=_(
+            "And the stock voices (`kind=stock`), which are everybody's. Newest first. Follow `next` until it is null."
+        ),
         parameters=[VoiceFilterSerializer],
         responses=VoiceSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
         wanted = checked(VoiceFilterSerializer, request.query_params)
         rows = shown_voices(request)
-        for name in ("kind", "state", "provider"):
+        for name in ("kind", "state", "provider", "language"):
             if name in wanted:
                 rows = rows.filter(**{name: wanted[name]})
         if wanted.get("q"):
@@ -116,13 +120,13 @@ class VoicesView(GenericAPIView[VoiceClone]):
 
     @extend_schema(
         operation_id="voices_create",
-        summary="Clone a voice",
-        description=(
+        summary=_("Clone a voice"),
+        description=_(
             "Takes the recording in and answers at once; training goes on by itself. Ask `GET /voices/{id}` every few "
             "seconds until `state` is `Success` or `Failed`. A recording that will not do is refused with the reasons, and "
-            "nothing of it is kept."
+            "nothing of it is kept. As JSON, with `sample_url` in place of the file, the recording is fetched a moment later."
         ),
-        request={"multipart/form-data": NewVoiceSerializer},
+        request={"multipart/form-data": NewVoiceSerializer, "application/json": NewVoiceFromUrlSerializer},
         parameters=[IDEMPOTENCY_KEY],
         responses={201: VoiceSerializer},
     )
@@ -131,24 +135,28 @@ class VoicesView(GenericAPIView[VoiceClone]):
 
     def _create(self, request: Request, pk: uuid.UUID) -> Response:
         refuse_too_large(request)
-        order = checked(NewVoiceSerializer, request.data)
+        by_url = request.content_type.partition(";")[0].strip() == "application/json"
+        shape = NewVoiceFromUrlSerializer if by_url else NewVoiceSerializer
+        order = checked(shape, request.data)
         traits = registry.traits(order.get("provider") or catalogue.default_provider())
         model = order.get("model") or traits.default_model
-        with naming_fields(NewVoiceSerializer):
-            voice = services.create_voice(
-                request.user,
-                name=order["name"],
-                provider=traits.slug,
-                model=model,
-                language=order.get("language") or catalogue.default_language(traits, model),
-                recording=order["sample"],
-                filename=order["sample"].name,
-                consent=consent_from(request, ticked=order["consent"], channel=API),
-                enrollment=order.get("parameters"),
-                token_id=token_of(request),
-                reading_id=order["reading"],
-                pk=pk,
-            )
+        wanted: dict[str, Any] = {
+            "name": order["name"],
+            "provider": traits.slug,
+            "model": model,
+            "language": order.get("language") or catalogue.default_language(traits, model),
+            "consent": consent_from(request, ticked=order["consent"], channel=API),
+            "enrollment": order.get("parameters"),
+            "token_id": token_of(request),
+            "reading_id": order["reading"],
+            "pk": pk,
+        }
+        with naming_fields(shape):
+            if by_url:
+                voice = services.create_voice_from_url(request.user, url=order["sample_url"], **wanted)
+            else:
+                sample = order["sample"]
+                voice = services.create_voice(request.user, recording=sample, filename=sample.name, **wanted)
         return answered(request, voice, status=201)
 
 
@@ -157,8 +165,8 @@ class VoiceImportView(APIView):
 
     @extend_schema(
         operation_id="voices_import",
-        summary="Take over a voice that was trained elsewhere",
-        description=(
+        summary=_("Take over a voice that was trained elsewhere"),
+        description=_(
             "By its id at the provider, in the account that this site uses. Answers at once; the provider is then asked whether "
             "the voice is there and speaks with that model. Ask `GET /voices/{id}` until `state` is `Success` or `Failed`."
         ),
@@ -192,8 +200,8 @@ class VoiceView(APIView):
 
     @extend_schema(
         operation_id="voices_read",
-        summary="Read a voice",
-        description="While it trains, asking here makes the portal ask the provider sooner.",
+        summary=_("Read a voice"),
+        description=_("While it trains, asking here makes the portal ask the provider sooner."),
         responses=VoiceSerializer,
     )
     def get(self, request: Request, pk: uuid.UUID) -> Response:
@@ -203,7 +211,7 @@ class VoiceView(APIView):
 
     @extend_schema(
         operation_id="voices_rename",
-        summary="Rename a voice",
+        summary=_("Rename a voice"),
         request=RenameSerializer,
         responses=VoiceSerializer,
         examples=[OpenApiExample("A new name", value={"name": "Annie, reading"}, request_only=True)],
@@ -215,8 +223,8 @@ class VoiceView(APIView):
 
     @extend_schema(
         operation_id="voices_delete",
-        summary="Delete a voice, here and at its provider",
-        description=(
+        summary=_("Delete a voice, here and at its provider"),
+        description=_(
             "202: the order is taken. `state` is `Deleting` until the provider has deleted its copy, which is tried until it "
             "succeeds; from then on the answer is 404. Recordings are erased with the voice."
         ),
@@ -234,8 +242,10 @@ class VoiceRetrainView(APIView):
 
     @extend_schema(
         operation_id="voices_retrain",
-        summary="Train a voice anew",
-        description="From the recording it has when none is sent. The voice keeps its id; ask for its state as after creation.",
+        summary=_("Train a voice anew"),
+        description=_(
+            "From the recording it has when none is sent. The voice keeps its id; ask for its state as after creation."
+        ),
         request={"multipart/form-data": RetrainSerializer},
         parameters=[IDEMPOTENCY_KEY],
         responses={202: VoiceSerializer},
@@ -268,8 +278,8 @@ class VoiceEventsView(GenericAPIView[VoiceEvent]):
 
     @extend_schema(
         operation_id="voices_events",
-        summary="What has happened to a voice",
-        description="Oldest first: every change of state, with what the provider said.",
+        summary=_("What has happened to a voice"),
+        description=_("Oldest first: every change of state, with what the provider said."),
         responses=VoiceEventSerializer(many=True),
     )
     def get(self, request: Request, pk: uuid.UUID) -> Response:
@@ -283,8 +293,8 @@ class VoiceSampleView(APIView):
 
     @extend_schema(
         operation_id="voices_sample",
-        summary="Hear the recording a voice was made from",
-        description="The original, as it was sent. Takes Range.",
+        summary=_("Hear the recording a voice was made from"),
+        description=_("The original, as it was sent. Takes Range."),
         responses={
             (200, "audio/*"): OpenApiResponse(OpenApiTypes.BINARY, description="The file."),
             (206, "audio/*"): OpenApiResponse(OpenApiTypes.BINARY, description="The range that was asked for."),
@@ -302,8 +312,8 @@ class ProvidersView(APIView):
 
     @extend_schema(
         operation_id="providers",
-        summary="What each provider can do",
-        description=(
+        summary=_("What each provider can do"),
+        description=_(
             "Models, languages, parameters with their ranges, formats, what a recording must be, and the consent statement: "
             "all that a request is checked against."
         ),
@@ -318,8 +328,8 @@ class ReadingTextsView(APIView):
 
     @extend_schema(
         operation_id="providers_reading_texts",
-        summary="What may be read aloud for a recording",
-        description=(
+        summary=_("What may be read aloud for a recording"),
+        description=_(
             "Where the provider `needs_reading_text`, it compares the recording with the text whose id is given as `reading`. "
             "None for a provider that takes any speech. The provider is asked once an hour; until it answers, the error says why."
         ),

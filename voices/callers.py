@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from allauth.account.adapter import get_adapter
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from rest_framework.request import Request
 
@@ -26,7 +27,15 @@ def consent_from(
     return consents.accepted(
         ticked=ticked,
         channel=channel,
-        address=get_adapter().get_client_ip(request),
+        address=_address_of(request),
         user_agent=request.headers.get("User-Agent", ""),
         recording=recording,
     )
+
+
+def _address_of(request: HttpRequest) -> str | None:
+    """None where nobody knows, as behind a Unix socket: allauth would refuse the request for that."""
+    try:
+        return str(get_adapter().get_client_ip(request))
+    except PermissionDenied:
+        return None

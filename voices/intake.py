@@ -37,11 +37,11 @@ def keep(
     *,
     recording: File[bytes],
     inspection: Inspection,
-    consent: Consent,
+    consent: Consent | None,
     kept: list[VoiceSample],
     reading: ReadingText | None = None,
 ) -> VoiceSample:
-    """Store an inspected recording, what was read in it, and the consent given for it."""
+    """Store an inspected recording, what was read in it, and the consent for it; None: it was given with the order."""
     sample = VoiceSample(
         voice=voice,
         filename=inspection.filename[:200],
@@ -61,7 +61,10 @@ def keep(
     store(sample.original, f"original.{EXTENSIONS.get(inspection.container, inspection.container)}", recording)
     store(sample.prepared, "prepared.wav", ContentFile(inspection.prepared))
     sample.save()
-    keep_consent(voice, sample, consent)
+    if consent is not None:
+        keep_consent(voice, sample, consent)
+    else:
+        voice.consents.filter(sample=None).update(sample=sample)
     return sample
 
 

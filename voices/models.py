@@ -40,6 +40,7 @@ __all__ = [
     "ProviderAccount",
     "QueueHeartbeat",
     "RateBucket",
+    "SampleSource",
     "VoiceClone",
     "VoiceConsent",
     "VoiceEvent",
@@ -366,6 +367,22 @@ class ConsentRecording(models.Model):
         return self.name
 
 
+class SampleSource(models.Model):
+    """Where a recording is still to be fetched from. The address may hold a key, so it is encrypted, and gone with the fetching."""
+
+    voice = models.OneToOneField(VoiceClone, on_delete=models.CASCADE, related_name="source")
+    url = EncryptedJSONField(editable=False)
+    reading_id = models.CharField(max_length=40, blank=True)
+    reading_text = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = _("address of a recording")
+        verbose_name_plural = _("addresses of recordings")
+
+    def __str__(self) -> str:
+        return f"source of {self.voice_id}"
+
+
 class VoiceConsent(models.Model):
     """Who accepted which statement, as shown, when and from where. Kept when the voice is deleted: it is evidence."""
 
@@ -380,7 +397,7 @@ class VoiceConsent(models.Model):
         on_delete=models.PROTECT,
         related_name="consents",
         null=True,
-        help_text=_("Empty for a voice that was trained elsewhere."),
+        help_text=_("Empty for a voice that was trained elsewhere, or whose recording is still to be fetched."),
     )
     recording = models.ForeignKey(
         ConsentRecording,

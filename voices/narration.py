@@ -34,6 +34,9 @@ NOW: Mapping[str, Sentence] = {
 
 HAPPENED: Mapping[str, Sentence] = {
     "created": _("The recording was checked and kept."),
+    "recording_ordered": _("You asked for the recording to be fetched from its address."),
+    "recording_fetched": _("The recording was fetched, checked and kept."),
+    "fetch_failed": _("The recording could not be fetched; we try again."),
     "renamed": _("The voice was renamed."),
     "import_requested": _("You asked for it to be taken over from the provider."),
     "place_made": _("The provider made a place for the voice."),

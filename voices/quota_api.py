@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth import get_user_model
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,8 +31,8 @@ class QuotaView(APIView):
 
     @extend_schema(
         operation_id="quota",
-        summary="What you may use, and what is left of it",
-        description="Trainings and characters are counted by the month of the site's time zone.",
+        summary=_("What you may use, and what is left of it"),
+        description=_("Trainings and characters are counted by the month of the site's time zone."),
         responses=QuotaSerializer,
     )
     def get(self, request: Request) -> Response:
@@ -44,7 +45,7 @@ class PeopleView(APIView):
 
     @extend_schema(
         operation_id="operate_users",
-        summary="Find somebody by e-mail",
+        summary=_("Find somebody by e-mail"),
         parameters=[EmailSerializer],
         responses=PersonSerializer(many=True),
     )
@@ -57,15 +58,17 @@ class PersonLimitsView(APIView):
     required_scopes = {"GET": OPERATE, "PATCH": OPERATE}
 
     @extend_schema(
-        operation_id="operate_limits_read", summary="See somebody's limits", responses=PersonLimitsSerializer
+        operation_id="operate_limits_read", summary=_("See somebody's limits"), responses=PersonLimitsSerializer
     )
     def get(self, request: Request, pk: int) -> Response:
         return self._shown(get_object_or_404(get_user_model(), pk=pk))
 
     @extend_schema(
         operation_id="operate_limits_change",
-        summary="Change somebody's plan or single limits",
-        description="What is left out stays; null gives a limit back to the plan. In force at once, and kept in the audit.",
+        summary=_("Change somebody's plan or single limits"),
+        description=_(
+            "What is left out stays; null gives a limit back to the plan. In force at once, and kept in the audit."
+        ),
         request=LimitsSerializer,
         responses=PersonLimitsSerializer,
     )
@@ -82,13 +85,13 @@ class PersonLimitsView(APIView):
 class PlansView(APIView):
     required_scopes = {"GET": OPERATE, "POST": OPERATE}
 
-    @extend_schema(operation_id="operate_plans_list", summary="List the plans", responses=PlanSerializer(many=True))
+    @extend_schema(operation_id="operate_plans_list", summary=_("List the plans"), responses=PlanSerializer(many=True))
     def get(self, request: Request) -> Response:
         return Response(PlanSerializer(Plan.objects.all(), many=True).data)
 
     @extend_schema(
         operation_id="operate_plans_create",
-        summary="Add a plan",
+        summary=_("Add a plan"),
         request=PlanSerializer,
         responses={201: PlanSerializer},
     )
@@ -102,8 +105,8 @@ class PlanView(APIView):
 
     @extend_schema(
         operation_id="operate_plans_change",
-        summary="Change a plan",
-        description="In force at once, for everybody who has it.",
+        summary=_("Change a plan"),
+        description=_("In force at once, for everybody who has it."),
         request=PlanSerializer(partial=True),
         responses=PlanSerializer,
     )
@@ -119,7 +122,7 @@ class AccountsView(APIView):
 
     @extend_schema(
         operation_id="operate_accounts_list",
-        summary="List the provider accounts with their limits and what they have used today",
+        summary=_("List the provider accounts with their limits and what they have used today"),
         responses=AccountLimitsSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
@@ -131,7 +134,7 @@ class AccountView(APIView):
 
     @extend_schema(
         operation_id="operate_accounts_change",
-        summary="Change the limits and prices of a provider account",
+        summary=_("Change the limits and prices of a provider account"),
         request=AccountLimitsSerializer(partial=True),
         responses=AccountLimitsSerializer,
     )

@@ -83,12 +83,10 @@ class ProviderField(serializers.ChoiceField):
         super().__init__(choices=provider_choices(), **kwargs)
 
 
-class NewVoiceSerializer(StrictSerializer):
+class VoiceOrderSerializer(StrictSerializer):
+    """What a voice is ordered with, whichever way its recording comes."""
+
     name = serializers.CharField(help_text="What you call the voice; 1 to 60 characters.")
-    sample = serializers.FileField(
-        allow_empty_file=True,
-        help_text="The recording: WAV, MP3, M4A, WebM, OGG or FLAC. `GET /providers` says how long and how large.",
-    )
     consent = serializers.BooleanField(
         default=False,
         help_text="true: you accept the statement in `GET /providers`. Without it no recording is taken.",
@@ -108,6 +106,23 @@ class NewVoiceSerializer(StrictSerializer):
         default="",
         allow_blank=True,
         help_text="Where the provider `needs_reading_text`: the id of the text that is read aloud in the recording.",
+    )
+
+
+class NewVoiceSerializer(VoiceOrderSerializer):
+    sample = serializers.FileField(
+        allow_empty_file=True,
+        help_text="The recording: WAV, MP3, M4A, WebM, OGG or FLAC. `GET /providers` says how long and how large.",
+    )
+
+
+class NewVoiceFromUrlSerializer(VoiceOrderSerializer):
+    sample_url = serializers.CharField(
+        max_length=2000,
+        help_text=(
+            "Where the recording is fetched from, within a minute: an http or https address on the public internet. What is "
+            "wrong with it shows in the voice, which then fails."
+        ),
     )
 
 
@@ -148,6 +163,7 @@ class VoiceFilterSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=VoiceClone.Kind.choices, required=False)
     state = serializers.ChoiceField(choices=VoiceClone.State.choices, required=False)
     provider = ProviderField(required=False)
+    language = serializers.CharField(required=False, help_text="As the voice has it, such as zh.")
     q = serializers.CharField(required=False, allow_blank=True, help_text="Part of the name.")
 
 
@@ -172,7 +188,7 @@ class KeptErrorSerializer(serializers.Serializer[DurableRow]):
         return f"{settings.PUBLIC_BASE_URL}{book.help_url(code, book.entry_of(row))}" if code else ""
 
 
-@extend_schema_field({"oneOf": [{"$ref": "#/components/schemas/KeptError"}, {"type": "null"}]})
+@extend_schema_field(KeptErrorSerializer(allow_null=True))
 class ErrorOfRowField(serializers.Field[Any, Any, Any, Any]):
     """null while nothing is wrong."""
 
@@ -208,6 +224,7 @@ class SampleSerializer(serializers.ModelSerializer[VoiceSample]):
 
 
 class VoiceSerializer(serializers.ModelSerializer[VoiceClone]):
+    demo_url = serializers.CharField(help_text="The provider's own demo; empty where there is none.")
     parameters = serializers.JSONField(source="options", help_text="Enrollment parameters that were given.")
     sample = serializers.SerializerMethodField()
     error = ErrorOfRowField()
@@ -238,7 +255,7 @@ class VoiceSerializer(serializers.ModelSerializer[VoiceClone]):
         ]
         read_only_fields = fields
 
-    @extend_schema_field(SampleSerializer)
+    @extend_schema_field(SampleSerializer(allow_null=True))
     def get_sample(self, voice: VoiceClone) -> Any:
         newest = max(voice.samples.all(), key=lambda sample: (sample.created_at, sample.pk), default=None)
         return SampleSerializer(newest).data if newest else None
@@ -271,7 +288,7 @@ class ParameterSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=["integer", "number", "boolean", "text", "choice"])
     label = serializers.CharField()  # type: ignore[assignment]
     help = serializers.CharField()
-    default = serializers.JSONField(allow_null=True)
+    default = serializers.JSONField(help_text="null: none.")
     minimum = serializers.FloatField(allow_null=True)
     maximum = serializers.FloatField(allow_null=True)
     step = serializers.FloatField(allow_null=True)

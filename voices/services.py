@@ -16,14 +16,15 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from voices import failures, intake, ledger, options, quota, reading, samples
+from voices import failures, intake, ledger, options, outward, quota, reading, samples
 from voices.consent import Consent
 from voices.durable import move, wake
 from voices.errors import ConsentMissing, InvalidInput, NotSupported, WrongState
 from voices.ledger import Claim, Purpose
-from voices.models import Owner, ProviderAccount, VoiceClone, VoiceEvent, VoiceSample, new_tag
+from voices.models import Owner, ProviderAccount, SampleSource, VoiceClone, VoiceEvent, VoiceSample, new_tag
 from voices.names import valid_name
 from voices.outcomes import ADVANCE
+from voices.outward import AddressRefused
 from voices.providers import registry
 from voices.providers.base import Traits
 from voices.queues import Queue
@@ -56,27 +57,11 @@ def create_voice(
 
     Raises InvalidInput (SampleRefused for the recording), NoAccount or Exhausted.
     """
-    traits = _valid_provider(provider)
-    name = valid_name(name, traits)
-    chosen = options.valid_model(traits, model)
-    options.valid_language(chosen, language)
-    settings = options.validated(traits.enrollment_parameters(model), enrollment or {})
+    described = _described(name, provider, model, language, enrollment)
     reading_text = reading.chosen(provider, reading_id)
-    inspection = samples.inspect(recording, rules=traits.sample, filename=filename)
+    inspection = samples.inspect(recording, rules=registry.traits(provider).sample, filename=filename)
     samples.refuse(inspection)
-    voice = VoiceClone(
-        pk=pk or uuid.uuid4(),
-        owner=owner,
-        token_id=token_id,
-        provider=provider,
-        name=name,
-        language=language,
-        model=model,
-        options=settings,
-        holds_slot=True,
-        due_at=timezone.now(),
-        deadline=timezone.now() + timedelta(seconds=traits.training_deadline_seconds),
-    )
+    voice = VoiceClone(pk=pk or uuid.uuid4(), owner=owner, token_id=token_id, **described)
 
     def needed(account: ProviderAccount) -> list[Claim]:
         return [ledger.place(voice, account), *_for_training(voice, account, size=inspection.size)]
@@ -86,6 +71,51 @@ def create_voice(
         voice.save(force_insert=True)
         intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept, reading=reading_text)
         VoiceEvent.objects.create(row=voice, kind="created", to_state=State.INIT)
+        wake(ADVANCE, voice.pk, queue=Queue.SLOW)
+    return voice
+
+
+def create_voice_from_url(
+    owner: Owner,
+    *,
+    name: str,
+    provider: str,
+    model: str,
+    language: str,
+    url: str,
+    consent: Consent,
+    enrollment: Mapping[str, Any] | None = None,
+    token_id: int | None = None,
+    reading_id: str = "",
+    pk: uuid.UUID | None = None,
+) -> VoiceClone:
+    """Promise a voice whose recording a worker will fetch. What is wrong with the recording shows in the voice, which then fails.
+
+    Raises InvalidInput, also for an address that does not lead to the public internet; NoAccount or Exhausted.
+    """
+    described = _described(name, provider, model, language, enrollment)
+    reading_text = reading.chosen(provider, reading_id)
+    url = url.strip()
+    try:
+        outward.check_address(url, schemes=("https", "http"))
+    except AddressRefused as refused:
+        raise InvalidInput(fields={"sample_url": [refused.sentence]}) from None
+    voice = VoiceClone(pk=pk or uuid.uuid4(), owner=owner, token_id=token_id, **described)
+
+    def needed(account: ProviderAccount) -> list[Claim]:
+        return [ledger.place(voice, account), *_for_training(voice, account, size=0)]
+
+    with quota.holding_at_any(provider, needed) as account:
+        voice.account = account
+        voice.save(force_insert=True)
+        SampleSource.objects.create(
+            voice=voice,
+            url=url,
+            reading_id=reading_text.id if reading_text else "",
+            reading_text=reading_text.text if reading_text else "",
+        )
+        intake.keep_consent(voice, None, consent)
+        VoiceEvent.objects.create(row=voice, kind="recording_ordered", to_state=State.INIT)
         wake(ADVANCE, voice.pk, queue=Queue.SLOW)
     return voice
 
@@ -267,6 +297,26 @@ def poll_now(voice: VoiceClone) -> None:
 
 
 # --- the parts ---------------------------------------------------------------------------------------------------------
+
+
+def _described(
+    name: str, provider: str, model: str, language: str, enrollment: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The columns of a voice that is asked for, checked against its provider's Traits. Raises InvalidInput."""
+    traits = _valid_provider(provider)
+    name = valid_name(name, traits)
+    options.valid_language(options.valid_model(traits, model), language)
+    now = timezone.now()
+    return {
+        "name": name,
+        "provider": provider,
+        "model": model,
+        "language": language,
+        "options": options.validated(traits.enrollment_parameters(model), enrollment or {}),
+        "holds_slot": True,
+        "due_at": now,
+        "deadline": now + timedelta(seconds=traits.training_deadline_seconds),
+    }
 
 
 @contextmanager

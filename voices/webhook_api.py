@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -53,8 +54,8 @@ class EndpointsView(GenericAPIView[WebhookEndpoint]):
 
     @extend_schema(
         operation_id="webhooks_list",
-        summary="List your webhooks",
-        description="Newest first. Follow `next` until it is null.",
+        summary=_("List your webhooks"),
+        description=_("Newest first. Follow `next` until it is null."),
         responses=EndpointSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
@@ -63,8 +64,8 @@ class EndpointsView(GenericAPIView[WebhookEndpoint]):
 
     @extend_schema(
         operation_id="webhooks_create",
-        summary="Be told of what happens",
-        description=(
+        summary=_("Be told of what happens"),
+        description=_(
             "Messages are POSTs in Standard Webhooks form. Keep `secret`: it is shown in this answer only. The address begins with "
             "https:// and leads to the public internet; redirects are not followed."
         ),
@@ -81,13 +82,13 @@ class EndpointsView(GenericAPIView[WebhookEndpoint]):
 class EndpointView(APIView):
     required_scopes = {"GET": "webhooks:read", "PATCH": "webhooks:write", "DELETE": "webhooks:write"}
 
-    @extend_schema(operation_id="webhooks_read", summary="Read a webhook", responses=EndpointSerializer)
+    @extend_schema(operation_id="webhooks_read", summary=_("Read a webhook"), responses=EndpointSerializer)
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         return Response(EndpointSerializer(find_endpoint(request, pk)).data)
 
     @extend_schema(
         operation_id="webhooks_change",
-        summary="Change a webhook, stop it, or open it again",
+        summary=_("Change a webhook, stop it, or open it again"),
         request=ChangedEndpointSerializer,
         responses=EndpointSerializer,
         examples=[OpenApiExample("Open again", value={"enabled": True}, request_only=True)],
@@ -99,7 +100,7 @@ class EndpointView(APIView):
 
     @extend_schema(
         operation_id="webhooks_delete",
-        summary="Delete a webhook and its messages",
+        summary=_("Delete a webhook and its messages"),
         responses={204: None},
     )
     def delete(self, request: Request, pk: uuid.UUID) -> Response:
@@ -112,8 +113,8 @@ class EndpointSecretView(APIView):
 
     @extend_schema(
         operation_id="webhooks_secret",
-        summary="Make a new secret",
-        description="The old one is worthless at once: every message is signed with the new one from now on.",
+        summary=_("Make a new secret"),
+        description=_("The old one is worthless at once: every message is signed with the new one from now on."),
         request=None,
         responses=SecretSerializer,
     )
@@ -127,8 +128,10 @@ class EndpointReplayView(APIView):
 
     @extend_schema(
         operation_id="webhooks_replay",
-        summary="Send anew what was missed",
-        description="Everything since a moment that was not accepted, oldest first, at most 500 at once; each with its old id.",
+        summary=_("Send anew what was missed"),
+        description=_(
+            "Everything since a moment that was not accepted, oldest first, at most 500 at once; each with its old id."
+        ),
         request=ReplaySerializer,
         responses={202: ReplayedSerializer},
         examples=[OpenApiExample("Since noon", value={"since": "2026-11-25T12:00:00+08:00"}, request_only=True)],
@@ -145,8 +148,8 @@ class DeliveriesView(GenericAPIView[WebhookDelivery]):
 
     @extend_schema(
         operation_id="webhooks_deliveries",
-        summary="List the messages of a webhook",
-        description="Newest first, with every attempt. Kept for 30 days after their last one.",
+        summary=_("List the messages of a webhook"),
+        description=_("Newest first, with every attempt. Kept for 30 days after their last one."),
         parameters=[DeliveryFilterSerializer],
         responses=DeliverySerializer(many=True),
     )
@@ -160,7 +163,7 @@ class DeliveriesView(GenericAPIView[WebhookDelivery]):
 class DeliveryView(APIView):
     required_scopes = {"GET": "webhooks:read"}
 
-    @extend_schema(operation_id="webhooks_delivery", summary="Read a message", responses=DeliverySerializer)
+    @extend_schema(operation_id="webhooks_delivery", summary=_("Read a message"), responses=DeliverySerializer)
     def get(self, request: Request, pk: uuid.UUID, delivery: uuid.UUID) -> Response:
         found = find_delivery(request, pk, delivery)
         return Response(DeliverySerializer(found, context={"request": request}).data)
@@ -171,8 +174,8 @@ class DeliveryReplayView(APIView):
 
     @extend_schema(
         operation_id="webhooks_delivery_replay",
-        summary="Send a message anew",
-        description="The same bytes with the same `webhook-id`, whether or not it was accepted before.",
+        summary=_("Send a message anew"),
+        description=_("The same bytes with the same `webhook-id`, whether or not it was accepted before."),
         request=None,
         responses={202: DeliverySerializer},
     )

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from synthesis import services
+from synthesis import job_services, services
 from synthesis.models import SynthesisJob
 from synthesis.streaming import SpeechStream
 from tests.listening import listen
@@ -210,7 +210,7 @@ def test_it_does_not_repeat_unasked_what_was_interrupted(ready_voice: VoiceClone
     assert job.error_code == "interrupted"
     assert sandbox.ledger.calls("run-task") == []
 
-    again = services.retry(job)
+    again = job_services.retry(job)
     finish(again)
     assert again.state == State.SUCCESS
     assert again.pk != job.pk

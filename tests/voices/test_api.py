@@ -419,12 +419,12 @@ def assert_nothing_was_kept() -> None:
 @pytest.mark.parametrize(
     ("body", "content_type", "status", "code"),
     [
-        ('{"name": "Annie"}', "application/json", 415, "unsupported_media_type"),
+        ('{"name": "Annie"}', "application/json", 400, "invalid_input"),
         ("name=Annie", "application/x-www-form-urlencoded", 415, "unsupported_media_type"),
         ("no boundary", "multipart/form-data", 400, "parse_error"),
     ],
 )
-def test_it_takes_recordings_as_a_form_only(
+def test_it_takes_a_recording_as_a_form_or_by_its_address(
     alice_api: APIClient, body: str, content_type: str, status: int, code: str
 ) -> None:
     refusal = alice_api.post(VOICES, body, content_type=content_type)

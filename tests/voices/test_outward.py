@@ -102,8 +102,9 @@ def test_it_does_not_run_in_circles(samples: SampleServer, settings: Settings) -
 
 def test_it_takes_no_more_than_it_was_told(samples: SampleServer, settings: Settings) -> None:
     settings.OUTWARD_LOOPBACK = True
-    with pytest.raises(OutwardFailed, match="too large"):
+    with pytest.raises(OutwardFailed) as failed:
         outward.fetch(samples.url(b"x" * 100_000), seconds=5, max_bytes=99_999)
+    assert failed.value.detail == "more than 99999 bytes"
 
 
 def test_it_waits_no_longer_than_it_was_told(samples: SampleServer, settings: Settings) -> None:

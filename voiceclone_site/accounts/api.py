@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,14 +13,7 @@ from rest_framework.views import APIView
 
 from voiceclone_site.accounts.models import ApiToken, User
 from voiceclone_site.accounts.scopes import ANY
-
-
-class TokenSerializer(serializers.ModelSerializer[ApiToken]):
-    class Meta:
-        model = ApiToken
-        fields = ["name", "prefix", "scopes", "created_at", "expires_at"]
-
-    scopes = serializers.ListField(child=serializers.CharField())
+from voiceclone_site.accounts.token_api import TokenSerializer
 
 
 class MeSerializer(serializers.ModelSerializer[User]):
@@ -39,7 +33,7 @@ class MeView(APIView):
     required_scopes = ANY
 
     @extend_schema(
-        operation_id="me", summary="Who am I", description="Any valid token may ask.", responses=MeSerializer
+        operation_id="me", summary=_("Who am I"), description="Any valid token may ask.", responses=MeSerializer
     )
     def get(self, request: Request) -> Response:
         assert isinstance(request.user, User)

@@ -1,13 +1,15 @@
 """Why somebody is not let in.
 
 PortalError
-└── NotLetIn                401, with a code for programs and a sentence for people
-    ├── TokenMissing        nobody said who is asking
-    ├── TokenMalformed      a typo, or a token of another service
-    ├── TokenUnknown        well-formed, and not ours (any more)
-    ├── TokenRevoked        its owner took it back
-    ├── TokenExpired        its time is over
-    └── OwnerInactive       the account behind it is closed
+├── NotLetIn                401, with a code for programs and a sentence for people
+│   ├── TokenMissing        nobody said who is asking
+│   ├── TokenMalformed      a typo, or a token of another service
+│   ├── TokenUnknown        well-formed, and not ours (any more)
+│   ├── TokenRevoked        its owner took it back
+│   ├── TokenExpired        its time is over
+│   ├── TokenElsewhere      it may not be used from this address: 403
+│   └── OwnerInactive       the account behind it is closed
+└── MoreThanOwn             403: a token may not make one that may do more
 """
 
 from __future__ import annotations
@@ -50,6 +52,19 @@ class TokenExpired(NotLetIn):
     default_sentence = _("This API token has expired. Make a new one on the page “API tokens”.")
 
 
+class TokenElsewhere(NotLetIn):
+    code = "address_not_allowed"
+    default_sentence = _(
+        "This API token may not be used from this address. Use it from where it was made for, or make another one."
+    )
+
+
 class OwnerInactive(NotLetIn):
     code = "account_inactive"
     default_sentence = _("The account behind this API token is closed. Please ask the operator of this site.")
+
+
+class MoreThanOwn(PortalError):
+    """A token asked for one that may do more than itself."""
+
+    code = "more_than_own"

@@ -47,12 +47,33 @@ class TokenForm(forms.Form):
     )
     lifetime = forms.ChoiceField(label=_("Expires after"), choices=LIFETIMES, initial="90", required=False)
 
+    addresses = forms.CharField(
+        label=_("Only from these addresses"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("Addresses or networks such as 192.0.2.0/24, one a line. Empty: from everywhere."),
+    )
+    requests_per_minute = forms.IntegerField(
+        label=_("Requests a minute"), required=False, help_text=_("Empty: as many as this site allows.")
+    )
+
     def __init__(self, data: QueryDict | None = None, *, scopes: list[tuple[str, Any]]) -> None:
         """`scopes`: what this person's tokens may be given, value and label."""
         super().__init__(data)
         offered = self.fields["scopes"]
         assert isinstance(offered, forms.MultipleChoiceField)
         offered.choices = scopes
+
+    def wanted(self) -> dict[str, Any]:
+        """For `issue_token`."""
+        given = self.cleaned_data
+        return {
+            "name": given["name"],
+            "scopes": given["scopes"],
+            "expires_at": self.expires_at(),
+            "addresses": given["addresses"].split(),
+            "requests_per_minute": given["requests_per_minute"],
+        }
 
     def expires_at(self) -> datetime | None:
         days = self.cleaned_data["lifetime"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from ipaddress import ip_address, ip_network
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -89,6 +90,15 @@ class ApiToken(models.Model):
     digest = models.CharField(max_length=64, editable=False)
     scopes = models.JSONField(_("what it may do"), default=list)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    addresses = models.JSONField(
+        _("allowed addresses"),
+        default=list,
+        blank=True,
+        help_text=_("Networks such as 192.0.2.0/24. Empty: from everywhere."),
+    )
+    requests_per_minute = models.PositiveIntegerField(
+        _("requests a minute"), null=True, blank=True, help_text=_("Empty: as many as this site allows.")
+    )
     last_used_at = models.DateTimeField(
         _("last used"), null=True, blank=True, editable=False, help_text=_("To the minute.")
     )
@@ -120,6 +130,17 @@ class ApiToken(models.Model):
     @property
     def is_usable(self) -> bool:
         return not self.is_revoked and not self.is_expired()
+
+    def may_come_from(self, address: str) -> bool:
+        """Whether this token may be used from there."""
+        if not self.addresses:
+            return True
+        try:
+            asking = ip_address(address)
+        except ValueError:
+            return False
+        asking = getattr(asking, "ipv4_mapped", None) or asking
+        return any(asking in ip_network(each) for each in self.addresses)
 
     @property
     def scope_labels(self) -> list[str]:

@@ -12,6 +12,8 @@ class Scope(models.TextChoices):
     SPEECH = "speech", _("Make voices speak, at once or as a job; cancel and delete jobs")
     JOBS_READ = "jobs:read", _("See jobs and download their audio")
     USAGE_READ = "usage:read", _("See usage")
+    TOKENS_READ = "tokens:read", _("See your API tokens")
+    TOKENS_WRITE = "tokens:write", _("Make tokens that may do no more than this one, and revoke any")
     WEBHOOKS_READ = "webhooks:read", _("See webhooks and the messages sent to them")
     WEBHOOKS_WRITE = "webhooks:write", _("Add, change and delete webhooks; send messages anew")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -13,13 +14,23 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from voiceclone_site.accounts import tokens
-from voiceclone_site.accounts.errors import OwnerInactive, TokenExpired, TokenMalformed, TokenRevoked, TokenUnknown
+from voiceclone_site.accounts.errors import (
+    MoreThanOwn,
+    OwnerInactive,
+    TokenElsewhere,
+    TokenExpired,
+    TokenMalformed,
+    TokenRevoked,
+    TokenUnknown,
+)
 from voiceclone_site.accounts.models import ApiToken, User
 from voiceclone_site.accounts.scopes import Scope, StaffScope
 from voices.errors import InvalidInput
 from voices.plain_sql import Lookup
 
 LAST_USED_GRAIN = timedelta(minutes=1)
+MOST_PER_MINUTE = 100_000
+MOST_NETWORKS = 50
 
 
 def scopes_for(user: User) -> list[tuple[str, Any]]:
@@ -28,11 +39,18 @@ def scopes_for(user: User) -> list[tuple[str, Any]]:
 
 
 def issue_token(
-    user: User, *, name: str, scopes: Collection[str], expires_at: datetime | None
+    user: User,
+    *,
+    name: str,
+    scopes: Collection[str],
+    expires_at: datetime | None,
+    addresses: Collection[str] = (),
+    requests_per_minute: int | None = None,
 ) -> tuple[ApiToken, tokens.Token]:
     """The row, and the token itself, which exists from now on only where the caller puts it.
 
-    Raises InvalidInput for an empty name, no scopes, a scope that does not exist, or an end that has passed.
+    Raises InvalidInput for an empty name, no scopes, a scope that does not exist, an end that has passed, what is no network, or a
+    limit of less than one request.
     """
     name = name.strip()
     if not name or len(name) > 60:
@@ -52,6 +70,9 @@ def issue_token(
         )
     if expires_at is not None and expires_at <= timezone.now():
         raise InvalidInput(fields={"expires_at": [_("The end must lie in the future.")]})
+    if requests_per_minute is not None and not 1 <= requests_per_minute <= MOST_PER_MINUTE:
+        sentence = _("Give a number from 1 to %(most)d, or nothing.") % {"most": MOST_PER_MINUTE}
+        raise InvalidInput(fields={"requests_per_minute": [sentence]})
     token = tokens.make()
     row = ApiToken.objects.create(
         owner=user,
@@ -60,8 +81,53 @@ def issue_token(
         digest=token.digest,
         scopes=[scope for scope in offered if scope in scopes],
         expires_at=expires_at,
+        addresses=networks(addresses),
+        requests_per_minute=requests_per_minute,
     )
     return row, token
+
+
+def issue_by_token(parent: ApiToken, **wanted: Any) -> tuple[ApiToken, tokens.Token]:
+    """As `issue_token`, for a program: the new token may do no more than the one that asks, from no more places, for no longer.
+
+    Raises MoreThanOwn, or InvalidInput.
+    """
+    if parent.requests_per_minute is not None:
+        raise MoreThanOwn(_("A token with a limit of its own cannot make others. Make them on the page “API tokens”."))
+    if beyond := sorted(set(wanted["scopes"]) - set(parent.scopes)):
+        raise MoreThanOwn(
+            _("This token lacks the scope “%(scope)s” itself, so it cannot give it away.") % {"scope": beyond[0]}
+        )
+    end = wanted["expires_at"]
+    if parent.expires_at is not None and (end is None or end > parent.expires_at):
+        raise MoreThanOwn(_("The new token may not last longer than the one that makes it: give an earlier end."))
+    own = [ip_network(each) for each in parent.addresses]
+    asked = [ip_network(each) for each in networks(wanted["addresses"])]
+    if own and not (asked and all(any(_lies_in(each, wide) for wide in own) for each in asked)):
+        raise MoreThanOwn(
+            _("The new token may only be used from where the one that makes it may: give such addresses.")
+        )
+    return issue_token(parent.owner, **wanted)
+
+
+def networks(addresses: Collection[str]) -> list[str]:
+    """Addresses and networks in their usual form. Raises InvalidInput naming the first that is none."""
+    found = []
+    for each in addresses:
+        try:
+            found.append(str(ip_network(each.strip(), strict=False)))
+        except ValueError:
+            sentence = _("“%(address)s” is no address and no network. Write it like 192.0.2.7 or 192.0.2.0/24.")
+            raise InvalidInput(fields={"addresses": [sentence % {"address": each.strip()}]}) from None
+    if len(found) > MOST_NETWORKS:
+        raise InvalidInput(fields={"addresses": [_("Give at most %(most)d networks.") % {"most": MOST_NETWORKS}]})
+    return list(dict.fromkeys(found))
+
+
+def _lies_in(narrow: IPv4Network | IPv6Network, wide: IPv4Network | IPv6Network) -> bool:
+    if isinstance(narrow, IPv4Network) and isinstance(wide, IPv4Network):
+        return narrow.subnet_of(wide)
+    return isinstance(narrow, IPv6Network) and isinstance(wide, IPv6Network) and narrow.subnet_of(wide)
 
 
 def revoke_token(row: ApiToken) -> None:
@@ -76,8 +142,11 @@ _by_prefix: Lookup[ApiToken] = Lookup(
 )
 
 
-def check_token(text: str) -> ApiToken:
-    """The token's row, its owner loaded: one query. Raises the NotLetIn tree."""
+def check_token(text: str, *, address: str = "") -> ApiToken:
+    """The token's row, its owner loaded: one query. Raises the NotLetIn tree.
+
+    `address` is where it is used from; where nobody knows, a token that is bound to addresses is refused.
+    """
     try:
         token = tokens.parse(text)
     except tokens.Malformed:
@@ -92,6 +161,8 @@ def check_token(text: str) -> ApiToken:
         raise TokenExpired
     if not row.owner.is_active:
         raise OwnerInactive
+    if not row.may_come_from(address):
+        raise TokenElsewhere
     _note_use(row)
     return row
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from voiceclone_site.accounts import services
 from voiceclone_site.accounts.forms import ProfileForm, TokenForm
 from voiceclone_site.accounts.models import ApiToken, User
+from voices.refusing import shown_in
 
 
 @login_required
@@ -39,10 +40,9 @@ def tokens(request: HttpRequest) -> HttpResponse:
     form = TokenForm(request.POST or None, scopes=offered)
     fresh = None
     if request.method == "POST" and form.is_valid():
-        _row, fresh = services.issue_token(
-            user, name=form.cleaned_data["name"], scopes=form.cleaned_data["scopes"], expires_at=form.expires_at()
-        )
-        form = TokenForm(scopes=offered)
+        with shown_in(form):
+            _row, fresh = services.issue_token(user, **form.wanted())
+            form = TokenForm(scopes=offered)
     return render(
         request, "accounts/tokens.html", {"form": form, "fresh": fresh, "api_tokens": ApiToken.objects.of(user)}
     )

@@ -1,0 +1,93 @@
+"""How many requests a minute somebody may send: counted in the shared cache, so that no request waits for the database.
+
+A window is a minute of the clock. With Redis the count is exact over all processes; with the cache in files two requests at one
+instant may be counted as one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from voiceclone_site.accounts.models import ApiToken, User
+
+if TYPE_CHECKING:  # rest_framework.views itself imports the default throttle classes
+    from rest_framework.views import APIView
+
+WINDOW = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is left of this minute. `resets_in` in whole seconds, 1 to 60."""
+
+    limit: int
+    used: int
+    resets_in: int
+
+    @property
+    def is_over(self) -> bool:
+        return self.used > self.limit
+
+    def headers(self) -> dict[str, str]:
+        """As draft-ietf-httpapi-ratelimit-headers has them, and as older clients look for them."""
+        left = max(0, self.limit - self.used)
+        return {
+            "RateLimit-Policy": f'"minute";q={self.limit};w={WINDOW}',
+            "RateLimit": f'"minute";r={left};t={self.resets_in}',
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(left),
+            "X-RateLimit-Reset": str(self.resets_in),
+        }
+
+
+def count(user: User, token: ApiToken | None) -> Standing:
+    """Count one request, of a token or of somebody with a browser."""
+    now = time.time()
+    limit = (
+        token.requests_per_minute if token is not None and token.requests_per_minute else settings.REQUESTS_PER_MINUTE
+    )
+    key = f"requests:{f'token:{token.pk}' if token is not None else f'user:{user.pk}'}:{int(now // WINDOW)}"
+    cache.add(key, 0, 2 * WINDOW)
+    try:
+        used = cache.incr(key)
+    except ValueError:  # the cache has thrown it out in between
+        used = 1
+    return Standing(limit=limit, used=used, resets_in=WINDOW - int(now % WINDOW))
+
+
+class PerMinute(BaseThrottle):
+    """For REST_FRAMEWORK["DEFAULT_THROTTLE_CLASSES"]. What is left stays with the request, for its answer's headers."""
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        if not isinstance(request.user, User):
+            return True
+        self.standing = count(request.user, request.auth if isinstance(request.auth, ApiToken) else None)
+        request._request.standing = self.standing  # type: ignore[attr-defined]
+        return not self.standing.is_over
+
+    def wait(self) -> float:
+        return float(self.standing.resets_in)
+
+
+class RateHeadersMiddleware:
+    """Tells every caller of the API what is left, also in a refusal."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        standing: Standing | None = getattr(request, "standing", None)
+        if standing is not None:
+            for name, value in standing.headers().items():
+                response.headers[name] = value
+        return response
