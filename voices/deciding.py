@@ -1,4 +1,5 @@
-"""What only an operator can know: whether a provider that neither lists nor takes a mark has made a voice whose answer was lost."""
+"""What operators decide about a voice: whether it was made, where its provider neither lists nor takes a mark and the answer was
+lost; and that a row which says it is under way is to be held against the provider before anything goes on."""
 
 from __future__ import annotations
 
@@ -46,6 +47,24 @@ def nothing_happened(voice: VoiceClone, *, by: str) -> None:
         **failures.CLEARED,
     )
     if not moved:
+        raise WrongState(_("This voice has changed meanwhile. Please look at it again before going on."))
+    wake(ADVANCE, voice.pk)
+
+
+def look_it_up(voice: VoiceClone, *, by: str) -> None:
+    """Do not believe the row: what the provider has is looked for, as after a lost answer, before anything is sent again.
+
+    For what is still under way; what has ended has given its place back, and the comparison of lists finds what is left of it.
+    Raises WrongState.
+    """
+    now = timezone.now()
+    if voice.lease_until is not None and voice.lease_until > now:
+        raise WrongState(_("This voice is being worked on just now. Look at it again in a minute."))
+    if voice.kind != VoiceClone.Kind.CLONED or voice.state not in (State.INIT, State.TRAINING, State.UNKNOWN):
+        raise WrongState(_("Nothing is under way for this voice. Compare the account's list with ours instead."))
+    event = VoiceEvent(row=voice, kind="operator_doubted", detail={"by": by})
+    known = {"state": State.UNKNOWN, "looks": 0, "attempts": 0, "due_at": now}
+    if not move(voice, states={State.INIT, State.TRAINING, State.UNKNOWN}, event=event, **known):
         raise WrongState(_("This voice has changed meanwhile. Please look at it again before going on."))
     wake(ADVANCE, voice.pk)
 

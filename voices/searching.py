@@ -1,0 +1,56 @@
+"""Searching for operators: by what an index knows, so that it is as quick among a million rows as among ten.
+
+Whoever searches has an id out of an address, a log or a ticket, or somebody's e-mail address. A part out of the middle of a word
+is not found: that would read the whole table.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Field, Model, Q, QuerySet
+
+MOST_PEOPLE = 20
+EMAIL = "__email"
+
+
+def found(rows: QuerySet[Any], term: str, fields: Sequence[str]) -> QuerySet[Any]:
+    """`fields` as in `ModelAdmin.search_fields`: `=x` is the whole of it, `^x` how it begins, `owner__email` how the address of
+    its owner begins. Blanks are part of the term."""
+    term = term.strip()
+    if not term:
+        return rows
+    number = _uuid(term)
+    wanted = Q()
+    for named in fields:
+        name = named.lstrip("=^")
+        if name.endswith(EMAIL):
+            wanted |= Q(**{f"{name.removesuffix(EMAIL)}__in": _people(term)}) if number is None else Q()
+        elif _is_uuid(rows.model, name):
+            wanted |= Q(**{name: number}) if number is not None else Q()
+        else:
+            wanted |= Q(**{f"{name}__startswith" if named.startswith("^") else name: term})
+    return rows.filter(wanted) if wanted else rows.none()
+
+
+def _people(term: str) -> list[Any]:
+    """First, by themselves: a join would have the database walk all rows for their owners."""
+    begins = get_user_model().objects.filter(email__startswith=term.lower())
+    return list(begins.order_by("email").values_list("pk", flat=True)[:MOST_PEOPLE])
+
+
+def _uuid(term: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(term)
+    except ValueError:
+        return None
+
+
+def _is_uuid(model: type[Model], name: str) -> bool:
+    field: Any = model._meta.get_field(name.partition("__")[0])
+    if isinstance(field, Field) and field.remote_field is not None:
+        field = field.target_field
+    return bool(field.get_internal_type() == "UUIDField")
