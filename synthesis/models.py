@@ -83,6 +83,15 @@ class SynthesisJob(DurableRow):
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="job_owner_newest"),
             models.Index(fields=["-created_at", "-id"], name="job_newest"),
+            models.Index(fields=["state", "-created_at", "-id"], name="job_state_newest"),
+            models.Index(
+                fields=["error_action", "-created_at", "-id"],
+                name="job_action_newest",
+                condition=~models.Q(error_action=""),
+            ),
+            models.Index(
+                fields=["provider_request_id"], name="job_request_id", condition=~models.Q(provider_request_id="")
+            ),
             models.Index(fields=["due_at"], name="job_due", condition=models.Q(due_at__isnull=False)),
             models.Index(fields=["owner", "intent_at"], name="job_owner_served"),
         ]

@@ -18,7 +18,7 @@ from django_q.models import OrmQ
 from synthesis.models import SynthesisJob
 from voiceclone_site.health import WORKER_SILENCE
 from voices import book, plans
-from voices.durable import DurableQuerySet, DurableRow
+from voices.durable import DurableRow
 from voices.failures import shown
 from voices.meters import OF_ACCOUNT, Gauge, period_of
 from voices.models import (
@@ -194,13 +194,13 @@ def _queues(now: datetime) -> Iterator[QueueStanding]:
 
 def _oldest(now: datetime) -> Iterator[Oldest]:
     """One of each kind of row; recordings that wait to be handed over lie in another queue than the other voices."""
-    to_hand_over = DurableQuerySet(VoiceClone).due().filter(state=VoiceClone.State.INIT)
-    others = DurableQuerySet(VoiceClone).due().exclude(state=VoiceClone.State.INIT)
+    to_hand_over = VoiceClone.objects.due().filter(state=VoiceClone.State.INIT)
+    others = VoiceClone.objects.due().exclude(state=VoiceClone.State.INIT)
     kinds: tuple[tuple[QuerySet[Any], Queue], ...] = (
         (to_hand_over, Queue.SLOW),
-        (DurableQuerySet(SynthesisJob).due().defer("marks"), Queue.SLOW),
+        (SynthesisJob.objects.due().defer("marks"), Queue.SLOW),
         (others, Queue.DEFAULT),
-        (DurableQuerySet(WebhookDelivery).due(), Queue.DEFAULT),
+        (WebhookDelivery.objects.due(), Queue.DEFAULT),
     )
     for rows, queue in kinds:
         row = rows.order_by("due_at").first()

@@ -44,7 +44,7 @@ class AskingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     change_form_template = "admin/row.html"
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        actions = super().get_actions(request)
+        actions: dict[str, Any] = super().get_actions(request)
         return {
             name: (self._careful(name, act) if name != "delete_selected" else act, name, label)
             for name, (act, _name, label) in actions.items()
@@ -60,9 +60,11 @@ class AskingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             request, object_id, form_url, extra_context={"row_actions": actions, **(extra_context or {})}
         )
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **more: Any
+    ) -> HttpResponse | None:
         """Back to where the button was: the row's page, or the status page."""
-        response = super().response_action(request, queryset)
+        response = super().response_action(request, queryset, *args, **more)
         if not isinstance(response, HttpResponseRedirect):
             return response
         chosen, back = request.POST.getlist(ACTION_CHECKBOX_NAME), request.POST.get(BACK)

@@ -237,6 +237,13 @@ class VoiceClone(DurableRow):
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="voice_owner_newest"),
             models.Index(fields=["-created_at", "-id"], name="voice_newest"),
+            models.Index(fields=["state", "-created_at", "-id"], name="voice_state_newest"),
+            models.Index(fields=["remote_id"], name="voice_remote_id", condition=~models.Q(remote_id="")),
+            models.Index(
+                fields=["provider_request_id"], name="voice_request_id", condition=~models.Q(provider_request_id="")
+            ),
+            # For how a name begins, in whatever order the database sorts words.
+            models.Index(fields=["name"], name="voice_name_begins", opclasses=["varchar_pattern_ops"]),
             models.Index(
                 fields=["account", "state", "due_at"],
                 name="voice_account_due",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Field, Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 MOST_PEOPLE = 20
 EMAIL = "__email"
@@ -51,6 +51,4 @@ def _uuid(term: str) -> uuid.UUID | None:
 
 def _is_uuid(model: type[Model], name: str) -> bool:
     field: Any = model._meta.get_field(name.partition("__")[0])
-    if isinstance(field, Field) and field.remote_field is not None:
-        field = field.target_field
-    return bool(field.get_internal_type() == "UUIDField")
+    return bool((field.target_field if field.is_relation else field).get_internal_type() == "UUIDField")
