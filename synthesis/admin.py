@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from synthesis import services
 from synthesis.models import JobEvent, SynthesisJob
 from voices.asking import Question
-from voices.evidence import EvidenceAdmin, EvidenceInline, ticket_field
+from voices.evidence import EvidenceAdmin, EvidenceInline, WhoMustActFilter, ticket_field
 from voices.failures import shown
 
 
@@ -43,7 +43,7 @@ class SynthesisJobAdmin(EvidenceAdmin):
         "mode",
         "provider",
         "voice__account",
-        "error_action",
+        WhoMustActFilter,
     ]
     search_fields = ["owner__email", "=id", "=voice", "=provider_request_id"]
     search_help_text = _(

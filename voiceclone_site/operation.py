@@ -19,6 +19,7 @@ from synthesis.models import SynthesisJob
 from voiceclone_site.health import WORKER_SILENCE
 from voices import book, plans
 from voices.durable import DurableRow
+from voices.evidence import ACTS
 from voices.failures import shown
 from voices.meters import OF_ACCOUNT, Gauge, period_of
 from voices.models import (
@@ -54,7 +55,7 @@ class AccountStanding:
 
     account: ProviderAccount
     meters: tuple[Reading, ...]
-    held: tuple[tuple[str, datetime], ...]
+    held: tuple[tuple[Sentence, datetime], ...]
     differences: int
 
     @property
@@ -160,11 +161,11 @@ def _accounts(
         for each in OF_ACCOUNT
     }
     used = dict(Meter.objects.filter(key__in=[each.key for each in gauges.values()]).values_list("key", "used"))
-    held: dict[int, list[tuple[str, datetime]]] = {}
+    held: dict[int, list[tuple[Sentence, datetime]]] = {}
     for bucket in RateBucket.objects.filter(held_until__gt=now.timestamp()).order_by("key"):
         pk, _colon, operation = bucket.key.partition(":")
         until = datetime.fromtimestamp(bucket.held_until, tz=timezone.get_current_timezone())
-        held.setdefault(int(pk), []).append((operation, until))
+        held.setdefault(int(pk), []).append((book.SERVICES.get(operation, operation), until))
     for account in accounts:
         caps = plans.caps_of_account(account)
         of_day = [gauges[account.pk, each] for each in OF_ACCOUNT]
@@ -239,7 +240,7 @@ def _failure(rows: QuerySet[Any], row: Mapping[str, Any]) -> Failure:
         last=row["last"],
         sentence=sentence,
         remedy=entry.remedy if entry else "",
-        acts=book.ACTS[Act(acts)] if acts else "",
+        acts=ACTS[Act(acts)] if acts else "",
         help_url=book.help_url(code, entry) if code else "",
     )
 

@@ -17,7 +17,7 @@ from voices.account_forms import account_form, secret_and_address_fields
 from voices.asking import AskingAdmin, Question
 from voices.decision_forms import FoundForm
 from voices.errors import PortalError, WrongState
-from voices.evidence import EvidenceAdmin, EvidenceInline, ticket_field
+from voices.evidence import EvidenceAdmin, EvidenceInline, WhoMustActFilter, ticket_field
 from voices.failures import shown
 from voices.finding_admin import FindingAdmin
 from voices.models import (
@@ -224,7 +224,7 @@ class VoiceCloneAdmin(EvidenceAdmin):
         "created_at",
     ]
     list_select_related = ["owner", "account"]
-    list_filter = ["state", "kind", "created_at", "provider", "account", "error_action"]
+    list_filter = ["state", "kind", "created_at", "provider", "account", WhoMustActFilter]
     search_fields = ["^name", "owner__email", "=remote_id", "=tag", "=id", "=provider_request_id"]
     search_help_text = _(
         "Id here or at the provider, the provider's request id, or how the name or the owner's e-mail address begins"
@@ -373,7 +373,7 @@ class VoiceSampleAdmin(EvidenceAdmin):
 
     list_display = ["__str__", "voice", "container", "seconds", "sample_rate", "size", "created_at", "erased_at"]
     list_select_related = ["voice"]
-    list_filter = ["container"]
+    list_filter = ["created_at"]
     search_fields = ["=voice", "=sha256", "voice__owner__email"]
     fields = [
         "voice",
@@ -395,7 +395,7 @@ class VoiceSampleAdmin(EvidenceAdmin):
 class VoiceConsentAdmin(EvidenceAdmin):
     list_display = ["user", "voice", "version", "language", "channel", "address", "accepted_at"]
     list_select_related = ["user", "voice"]
-    list_filter = ["accepted_at", "channel", "version", "language"]
+    list_filter = ["accepted_at", "channel"]
     search_fields = ["user__email", "=voice", "=address"]
     fields = [
         "user",

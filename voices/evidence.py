@@ -6,7 +6,7 @@ knows (searching.py), and dates are a filter, for a date hierarchy reads the who
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -22,6 +22,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazily
 from django.utils.translation import ngettext
 
 from voices import searching
@@ -29,12 +30,20 @@ from voices.asking import AskingAdmin
 from voices.durable import DurableRow
 from voices.errors import PortalError
 from voices.exporting import csv_of
-from voices.providers.errors import ProviderError
+from voices.providers.errors import Act, ProviderError
 from voices.tickets import ticket
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
+    from voices.errors import Sentence
+
+# Whom the error book calls "you" is somebody else here.
+ACTS: Mapping[Act, Sentence] = {
+    Act.USER: lazily("The user"),
+    Act.OPERATOR: lazily("You, the operator"),
+    Act.PROVIDER: lazily("The provider"),
+}
 MOST_COUNTED = 10_000
 MOST_MESSAGES = 20
 
@@ -46,6 +55,19 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     def count(self) -> int:
         rows: Any = self.object_list
         return int(rows.order_by()[:MOST_COUNTED].count())
+
+
+class WhoMustActFilter(admin.SimpleListFilter):
+    """Django would read the whole table to learn which values there are."""
+
+    title = lazily("who must act")  # type: ignore[assignment]
+    parameter_name = "error_action"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(act.value, label) for act, label in ACTS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(error_action=self.value()) if self.value() else queryset
 
 
 class EvidenceAdmin(AskingAdmin):

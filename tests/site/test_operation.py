@@ -191,7 +191,7 @@ def test_it_says_what_failed_and_what_to_do_about_it(voice: VoiceClone, dana_cli
     assert "long_ago" not in page
     assert "<code>interrupted</code>" in page
     assert "Arrearage" in page
-    assert "The operator of this site" in page
+    assert "You, the operator" in page
     assert "/help/errors/?q=Arrearage" in page
     linked = "/admin/synthesis/synthesisjob/?state__exact=Failed&amp;error_code=account_blocked"
     assert linked in page
