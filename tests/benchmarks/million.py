@@ -52,10 +52,12 @@ def child(count: int) -> None:
 
     django.setup()
     from django.contrib.auth import get_user_model
+    from django.core.management import call_command
     from django.db import connection
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
+    call_command("collectstatic", interactive=False, verbosity=0)
     fill(count)
     people = get_user_model().objects
     busy, somebody = people.get(email="busy@example.com"), people.get(email="person3@example.com")
