@@ -78,6 +78,11 @@ class SynthesisJobAdmin(EvidenceAdmin):
     ]
     inlines = [EventInline]
     actions = ["take_up_now", "cancel", "speak_again"]
+    fits = {
+        "take_up_now": lambda job: job.in_progress,
+        "cancel": lambda job: job.in_progress,
+        "speak_again": lambda job: not job.in_progress,
+    }
     asks_first = {
         "cancel": Question(_("They are stopped. What has been spoken until then is counted, and cannot be heard.")),
         "speak_again": Question(

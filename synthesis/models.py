@@ -69,10 +69,10 @@ class SynthesisJob(DurableRow):
     seconds = models.FloatField(_("seconds"), null=True, blank=True)
     marks = models.JSONField(_("word times"), default=list, blank=True)
     first_audio_ms = models.PositiveIntegerField(_("time to first audio, ms"), null=True, blank=True)
-    cancel_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
+    cancel_requested_at = models.DateTimeField(_("cancellation asked for"), null=True, blank=True, editable=False)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("ended"), null=True, blank=True)
-    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    deleted_at = models.DateTimeField(_("deleted by its owner"), null=True, blank=True, editable=False)
 
     objects = JobQuerySet.as_manager()
 
@@ -109,7 +109,9 @@ class SynthesisJob(DurableRow):
 
 
 class JobEvent(EventRow):
-    row = models.ForeignKey(SynthesisJob, on_delete=models.CASCADE, related_name="events")
+    row = models.ForeignKey(
+        SynthesisJob, on_delete=models.CASCADE, related_name="events", verbose_name=_("synthesis job")
+    )
 
     class Meta:
         ordering = ["at", "id"]

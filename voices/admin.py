@@ -35,6 +35,7 @@ from voices.providers.errors import ProviderError
 
 __all__ = ["FindingAdmin", "quota_admin", "webhook_admin"]  # registered by being imported
 
+State = VoiceClone.State
 GUARD = [
     "circuit",
     "circuit_failures",
@@ -64,6 +65,13 @@ class ProviderAccountAdmin(AskingAdmin):
     search_fields = ["name"]
     readonly_fields = ["origin", "voices_held", "created_at", "updated_at", "why", *GUARD]
     actions = ["test_credentials", "pause", "resume", "try_now", "compare", "close", "open"]
+    fits = {
+        "pause": lambda account: not account.is_paused,
+        "resume": lambda account: account.is_paused,
+        "try_now": lambda account: account.circuit != ProviderAccount.Circuit.CLOSED,
+        "close": lambda account: account.is_open,
+        "open": lambda account: not account.is_open,
+    }
 
     def get_form(
         self, request: HttpRequest, obj: ProviderAccount | None = None, change: bool = False, **kwargs: Any
@@ -277,6 +285,16 @@ class VoiceCloneAdmin(EvidenceAdmin):
         *["poll_now", "train_again", "look_it_up", "it_was_made", "nothing_happened"],
         *["delete_at_provider", "withdraw", "offer_again"],
     ]
+    fits = {
+        "poll_now": lambda voice: voice.in_progress,
+        "train_again": services.may_retrain,
+        "look_it_up": deciding.may_be_doubted,
+        "it_was_made": deciding.is_undecided,
+        "nothing_happened": deciding.is_undecided,
+        "delete_at_provider": lambda voice: not voice.is_stock and voice.state != State.DELETED,
+        "withdraw": lambda voice: voice.is_stock and voice.is_ready,
+        "offer_again": lambda voice: voice.is_stock and not voice.is_ready,
+    }
     asks_first = {
         "train_again": Question(
             _("Each takes a training of its owner's and of the account's, which the provider may charge for.")

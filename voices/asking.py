@@ -38,9 +38,11 @@ class Question:
 
 
 class AskingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """`asks_first`: by the name of an action, what is asked before it is done."""
+    """`asks_first`: by the name of an action, what is asked before it is done. `fits`: which rows have a button for it on their own
+    page; every row, where nothing is said. In a list it is the services that refuse what does not fit."""
 
     asks_first: Mapping[str, Question] = {}
+    fits: Mapping[str, Callable[[Any], bool]] = {}
     change_form_template = "admin/row.html"
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
@@ -50,15 +52,15 @@ class AskingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             for name, (act, _name, label) in actions.items()
         }
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        actions = [
-            (name, label) for _act, name, label in self.get_actions(request).values() if name in self._own_actions
-        ]
-        return super().change_view(
-            request, object_id, form_url, extra_context={"row_actions": actions, **(extra_context or {})}
-        )
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **more: Any) -> HttpResponse:
+        row = more.get("obj")
+        if row is not None:
+            context["row_actions"] = [
+                (name, label)
+                for _act, name, label in self.get_actions(request).values()
+                if name in self._own_actions and self.fits.get(name, _always)(row)
+            ]
+        return super().render_change_form(request, context, *args, **more)
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **more: Any
@@ -112,3 +114,7 @@ class AskingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "list_address": reverse(admin_urlname(self.opts, "changelist")),  # type: ignore[arg-type]
         }
         return TemplateResponse(request, "admin/ask_first.html", context, status=422 if form and form.errors else 200)
+
+
+def _always(row: object) -> bool:
+    return True

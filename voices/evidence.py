@@ -21,6 +21,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazily
 from django.utils.translation import ngettext
@@ -60,7 +61,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 class WhoMustActFilter(admin.SimpleListFilter):
     """Django would read the whole table to learn which values there are."""
 
-    title = lazily("who must act")  # type: ignore[assignment]
+    title = lazily("who must act")
     parameter_name = "error_action"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
@@ -92,7 +93,10 @@ class EvidenceAdmin(AskingAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         address = reverse(admin_urlname(self.opts, "csv")) if self.csv_columns else ""  # type: ignore[arg-type]
-        shown = {"csv_address": f"{address}?{request.GET.urlencode()}" if address else ""}
+        shown = {
+            "title": capfirst(str(self.opts.verbose_name_plural)),
+            "csv_address": f"{address}?{request.GET.urlencode()}" if address else "",
+        }
         return super().changelist_view(request, extra_context={**shown, **(extra_context or {})})
 
     def csv_view(self, request: HttpRequest) -> HttpResponse:

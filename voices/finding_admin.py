@@ -46,6 +46,14 @@ class FindingAdmin(EvidenceAdmin):
         "error",
     ]
     actions = ["adopt", "delete_there", "believe", "dismiss"]
+    fits = {
+        "adopt": lambda finding: finding.kind == Finding.Kind.ORPHAN and finding.voice_id is not None,
+        "delete_there": lambda finding: (
+            finding.kind in (Finding.Kind.ORPHAN, Finding.Kind.DUPLICATE) and finding.is_ours
+        ),
+        "believe": lambda finding: finding.kind in reconciling.BELIEVED,
+        "dismiss": lambda finding: finding.dismissed_at is None,
+    }
     asks_first = {
         "delete_there": Question(
             _("What this site made is deleted at the provider, for good. What others made is left alone.")

@@ -96,7 +96,7 @@ class Meter(models.Model):
     day (`2026-11-25`), a month (`2026-11`), or empty for what is given back. The next one begins with a row of its own.
     """
 
-    key = models.CharField(max_length=80, primary_key=True)
+    key = models.CharField(_("key"), max_length=80, primary_key=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="meters")
     account = models.ForeignKey("voices.ProviderAccount", on_delete=models.CASCADE, null=True, related_name="meters")
     measure = models.CharField(_("measure"), max_length=12, choices=Measure.choices)
