@@ -25,16 +25,16 @@ class SynthesisJobAdmin(EvidenceAdmin):
 
     list_display = [
         "__str__",
+        "state",
+        "error_code",
+        "created_at",
         "owner",
         "voice",
-        "state",
-        "mode",
         "provider",
+        "mode",
         "characters",
         "seconds",
         "first_audio_ms",
-        "error_code",
-        "created_at",
     ]
     list_select_related = ["owner", "voice"]
     list_filter = [
@@ -96,7 +96,7 @@ class SynthesisJobAdmin(EvidenceAdmin):
 
     @admin.display(description=_("what happened"))
     def sentence(self, job: SynthesisJob) -> str:
-        return shown(job.error_sentence)
+        return shown(job.error_sentence) or "-"
 
     @admin.display(description=_("for the provider's support"))
     def ticket(self, job: SynthesisJob) -> str:

@@ -107,7 +107,7 @@ class ProviderAccountAdmin(AskingAdmin):
 
     @admin.display(description=_("what the provider did"))
     def why(self, account: ProviderAccount) -> str:
-        return shown(account.circuit_sentence)
+        return shown(account.circuit_sentence) or "-"
 
     def save_model(self, request: HttpRequest, obj: ProviderAccount, form: Any, change: bool) -> None:
         """Limits and prices go through `plans`, which keeps who changed them and tells the meters.
@@ -221,15 +221,15 @@ class VoiceCloneAdmin(EvidenceAdmin):
 
     list_display = [
         "name",
-        "owner",
-        "kind",
         "state",
-        "provider_state",
-        "account",
-        "model",
         "error_code",
-        "due_at",
         "created_at",
+        "owner",
+        "account",
+        "provider_state",
+        "due_at",
+        "kind",
+        "model",
     ]
     list_select_related = ["owner", "account"]
     list_filter = ["state", "kind", "created_at", "provider", "account", WhoMustActFilter]
@@ -321,7 +321,7 @@ class VoiceCloneAdmin(EvidenceAdmin):
 
     @admin.display(description=_("what happened"))
     def sentence(self, voice: VoiceClone) -> str:
-        return shown(voice.error_sentence)
+        return shown(voice.error_sentence) or "-"
 
     @admin.display(description=_("for the provider's support"))
     def ticket(self, voice: VoiceClone) -> str:

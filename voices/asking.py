@@ -52,7 +52,9 @@ class AskingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             for name, (act, _name, label) in actions.items()
         }
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **more: Any) -> HttpResponse:
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **more: Any
+    ) -> HttpResponse:
         row = more.get("obj")
         if row is not None:
             context["row_actions"] = [

@@ -44,7 +44,7 @@ class WebhookDeliveryAdmin(EvidenceAdmin):
 
     @admin.display(description=_("what happened"))
     def sentence(self, delivery: WebhookDelivery) -> str:
-        return shown(delivery.error_sentence)
+        return shown(delivery.error_sentence) or "-"
 
     @admin.action(description=_("Send the same message again"), permissions=["change"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[WebhookDelivery]) -> None:
