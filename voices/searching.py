@@ -6,11 +6,11 @@ is not found: that would read the whole table.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 
 MOST_PEOPLE = 20
@@ -23,15 +23,12 @@ def found(rows: QuerySet[Any], term: str, fields: Sequence[str]) -> QuerySet[Any
     term = term.strip()
     if not term:
         return rows
-    number = _uuid(term)
     wanted = Q()
     for named in fields:
         name = named.lstrip("=^")
         if name.endswith(EMAIL):
-            wanted |= Q(**{f"{name.removesuffix(EMAIL)}__in": _people(term)}) if number is None else Q()
-        elif _is_uuid(rows.model, name):
-            wanted |= Q(**{name: number}) if number is not None else Q()
-        else:
+            wanted |= Q(**{f"{name.removesuffix(EMAIL)}__in": _people(term)})
+        elif _may_be(term, _field(rows.model, name)):
             wanted |= Q(**{f"{name}__startswith" if named.startswith("^") else name: term})
     return rows.filter(wanted) if wanted else rows.none()
 
@@ -42,13 +39,19 @@ def _people(term: str) -> list[Any]:
     return list(begins.order_by("email").values_list("pk", flat=True)[:MOST_PEOPLE])
 
 
-def _uuid(term: str) -> uuid.UUID | None:
+def _field(model: type[Model], name: str) -> Any:
+    """A foreign key is searched by the key that it holds."""
+    field: Any = None
+    for step in name.split("__"):
+        field = model._meta.get_field(step)
+        model = field.related_model or model
+    return field.target_field if field.is_relation else field
+
+
+def _may_be(term: str, field: Any) -> bool:
+    """Whether such a field could hold it at all: PostgreSQL is not asked for a UUID or an address that is none."""
     try:
-        return uuid.UUID(term)
-    except ValueError:
-        return None
-
-
-def _is_uuid(model: type[Model], name: str) -> bool:
-    field: Any = model._meta.get_field(name.partition("__")[0])
-    return bool((field.target_field if field.is_relation else field).get_internal_type() == "UUIDField")
+        field.run_validators(field.to_python(term))
+    except ValidationError:
+        return False
+    return True

@@ -23,7 +23,7 @@ from voiceclone_site.accounts.models import User
 from voiceclone_site.sandbox.remote import Sandbox
 from voices import asking, exporting
 from voices.exporting import safe
-from voices.models import ProviderAccount, VoiceClone, WebhookDelivery, WebhookEndpoint
+from voices.models import Finding, ProviderAccount, VoiceClone, WebhookDelivery, WebhookEndpoint
 
 State = VoiceClone.State
 VOICES, ACCOUNTS = "/admin/voices/voiceclone/", "/admin/voices/provideraccount/"
@@ -76,6 +76,21 @@ def test_it_finds_a_job_by_the_id_of_its_voice(ready_voice: VoiceClone, dana_cli
     job = speech.submit(speech.check(ready_voice.owner, voice=ready_voice, text="Hello"))
     for address, term in ((JOBS, ready_voice.pk), (JOBS, job.pk), (LEDGER, job.pk)):
         assert dana_client.get(address, {"q": str(term)}).context["cl"].result_count == 1
+
+
+def test_it_finds_a_finding_by_how_the_name_of_its_voice_begins(
+    alice: User, aliyun_account: ProviderAccount, dana_client: Client
+) -> None:
+    annie = made(alice, aliyun_account, "Annie")
+    Finding.objects.create(account=aliyun_account, kind=Finding.Kind.GHOST, remote_id="gone-1", voice=annie)
+    for term, number in (("Ann", 1), (str(annie.pk), 1), ("gone-1", 1), ("gone", 0)):
+        assert dana_client.get("/admin/voices/finding/", {"q": term}).context["cl"].result_count == number, term
+
+
+@pytest.mark.parametrize("term", ["Annie", "127.0.0.1", "::1", "%", "x" * 300])
+@pytest.mark.parametrize("model", ["voiceconsent", "voicesample", "voiceclone", "finding", "webhookdelivery", "meter"])
+def test_it_takes_whatever_is_typed(dana_client: Client, model: str, term: str) -> None:
+    assert dana_client.get(f"/admin/voices/{model}/", {"q": term}).status_code == 200
 
 
 # --- being asked first -----------------------------------------------------------------------------------------------
