@@ -69,10 +69,10 @@ class SynthesisJob(DurableRow):
     seconds = models.FloatField(_("seconds"), null=True, blank=True)
     marks = models.JSONField(_("word times"), default=list, blank=True)
     first_audio_ms = models.PositiveIntegerField(_("time to first audio, ms"), null=True, blank=True)
-    cancel_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
+    cancel_requested_at = models.DateTimeField(_("cancellation asked for"), null=True, blank=True, editable=False)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("ended"), null=True, blank=True)
-    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    deleted_at = models.DateTimeField(_("deleted by its owner"), null=True, blank=True, editable=False)
     batch = models.UUIDField(_("batch"), null=True, blank=True, editable=False)
     pieces = models.PositiveIntegerField(
         _("pieces"), default=0, editable=False, help_text=_("0: spoken in one go, and kept as the provider sent it.")
@@ -88,6 +88,15 @@ class SynthesisJob(DurableRow):
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="job_owner_newest"),
             models.Index(fields=["-created_at", "-id"], name="job_newest"),
+            models.Index(fields=["state", "-created_at", "-id"], name="job_state_newest"),
+            models.Index(
+                fields=["error_action", "-created_at", "-id"],
+                name="job_action_newest",
+                condition=~models.Q(error_action=""),
+            ),
+            models.Index(
+                fields=["provider_request_id"], name="job_request_id", condition=~models.Q(provider_request_id="")
+            ),
             models.Index(fields=["due_at"], name="job_due", condition=models.Q(due_at__isnull=False)),
             models.Index(fields=["owner", "intent_at"], name="job_owner_served"),
             models.Index(
@@ -139,7 +148,9 @@ class SpeechPiece(models.Model):
 
 
 class JobEvent(EventRow):
-    row = models.ForeignKey(SynthesisJob, on_delete=models.CASCADE, related_name="events")
+    row = models.ForeignKey(
+        SynthesisJob, on_delete=models.CASCADE, related_name="events", verbose_name=_("synthesis job")
+    )
 
     class Meta:
         ordering = ["at", "id"]

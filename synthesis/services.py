@@ -17,6 +17,7 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 from django.utils.text import format_lazy
@@ -287,6 +288,15 @@ def cancel(job: SynthesisJob) -> None:
             return
         job.refresh_from_db(fields=["state"])
     raise WrongState(_("This has already ended; there is nothing left to cancel."))
+
+
+def take_up_now(job: SynthesisJob) -> None:
+    """An operator does not want to wait for the next try or the next sweep. Raises WrongState when nothing waits."""
+    now = timezone.now()
+    waits = SynthesisJob.objects.filter(Q(lease_until=None) | Q(lease_until__lt=now), pk=job.pk, due_at__isnull=False)
+    if not waits.update(due_at=now):
+        raise WrongState(_("This job has ended or is being spoken, so there is nothing to take up."))
+    wake(ADVANCE, job.pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
 
 
 def delete(job: SynthesisJob) -> None:

@@ -12,7 +12,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from synthesis.elevenlabs_api.models import ModelsView as ElevenLabsModelsView
 from synthesis.openai_api.models import ModelsView as OpenAIModelsView
-from voiceclone_site import dialects, guide, health, home, metrics
+from voiceclone_site import dialects, guide, health, home, metrics, operation_page
 from voiceclone_site.accounts import openapi
 from voiceclone_site.accounts.api import MeView
 from voiceclone_site.accounts.language import set_language
@@ -46,6 +46,7 @@ urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),
+    path("admin/status/", admin.site.admin_view(operation_page.status), name="admin_status"),
     path("admin/", admin.site.urls),
     path("account/", include("voiceclone_site.accounts.urls")),
     path("accounts/", include("allauth.urls")),

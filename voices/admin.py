@@ -12,10 +12,12 @@ from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from voices import circuit, plans, quota_admin, reconciling, services, stock
+from voices import circuit, deciding, plans, quota_admin, reconciling, services, stock, trying, webhook_admin
 from voices.account_forms import account_form, secret_and_address_fields
+from voices.asking import AskingAdmin, Question
+from voices.decision_forms import FoundForm
 from voices.errors import PortalError, WrongState
-from voices.evidence import EvidenceAdmin, EvidenceInline, ticket_field
+from voices.evidence import EvidenceAdmin, EvidenceInline, WhoMustActFilter, ticket_field
 from voices.failures import shown
 from voices.finding_admin import FindingAdmin
 from voices.models import (
@@ -31,8 +33,9 @@ from voices.narration import what_happened
 from voices.providers import registry
 from voices.providers.errors import ProviderError
 
-__all__ = ["FindingAdmin", "quota_admin"]  # registered by being imported
+__all__ = ["FindingAdmin", "quota_admin", "webhook_admin"]  # registered by being imported
 
+State = VoiceClone.State
 GUARD = [
     "circuit",
     "circuit_failures",
@@ -46,7 +49,7 @@ GUARD = [
 
 
 @admin.register(ProviderAccount)
-class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ProviderAccountAdmin(AskingAdmin):
     list_display = [
         "__str__",
         "origin",
@@ -61,7 +64,14 @@ class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ["provider", "origin", "is_open", "circuit"]
     search_fields = ["name"]
     readonly_fields = ["origin", "voices_held", "created_at", "updated_at", "why", *GUARD]
-    actions = ["close", "open", "pause", "resume", "try_now", "compare"]
+    actions = ["test_credentials", "pause", "resume", "try_now", "compare", "close", "open"]
+    fits = {
+        "pause": lambda account: not account.is_paused,
+        "resume": lambda account: account.is_paused,
+        "try_now": lambda account: account.circuit != ProviderAccount.Circuit.CLOSED,
+        "close": lambda account: account.is_open,
+        "open": lambda account: not account.is_open,
+    }
 
     def get_form(
         self, request: HttpRequest, obj: ProviderAccount | None = None, change: bool = False, **kwargs: Any
@@ -97,7 +107,7 @@ class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("what the provider did"))
     def why(self, account: ProviderAccount) -> str:
-        return shown(account.circuit_sentence)
+        return shown(account.circuit_sentence) or "-"
 
     def save_model(self, request: HttpRequest, obj: ProviderAccount, form: Any, change: bool) -> None:
         """Limits and prices go through `plans`, which keeps who changed them and tells the meters.
@@ -113,6 +123,17 @@ class ProviderAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if change and wanted:
             plans.change_account(obj, by=request.user, **wanted)
         circuit.try_now(obj)
+
+    @admin.action(description=_("Test the credentials"), permissions=["change"])
+    def test_credentials(self, request: HttpRequest, queryset: QuerySet[ProviderAccount]) -> None:
+        for account in queryset:
+            try:
+                verdict = trying.try_credentials(account)
+            except PortalError as error:
+                self.message_user(request, f"{account}: {error.sentence}", messages.WARNING)
+                continue
+            level = messages.SUCCESS if verdict.believed else messages.ERROR
+            self.message_user(request, f"{account}: {verdict.sentence}", level)
 
     @admin.action(description=_("Pause: no call leaves, and everything waits"), permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[ProviderAccount]) -> None:
@@ -200,19 +221,39 @@ class VoiceCloneAdmin(EvidenceAdmin):
 
     list_display = [
         "name",
-        "owner",
-        "kind",
         "state",
-        "provider_state",
-        "account",
-        "model",
         "error_code",
-        "due_at",
         "created_at",
+        "owner",
+        "account",
+        "provider_state",
+        "due_at",
+        "kind",
+        "model",
     ]
     list_select_related = ["owner", "account"]
-    list_filter = ["state", "kind", "created_at", "provider", "account", "error_action"]
-    search_fields = ["name", "owner__email", "=remote_id", "=tag", "=id", "=provider_request_id"]
+    list_filter = ["state", "kind", "created_at", "provider", "account", WhoMustActFilter]
+    search_fields = ["^name", "owner__email", "=remote_id", "=tag", "=id", "=provider_request_id"]
+    search_help_text = _(
+        "Id here or at the provider, the provider's request id, or how the name or the owner's e-mail address begins"
+    )
+    csv_newest_by = "created_at"
+    csv_columns = [
+        *[
+            "id",
+            "name",
+            "created_at",
+            "owner__email",
+            "kind",
+            "provider",
+            "account__name",
+            "model",
+            "language",
+            "state",
+        ],
+        *["remote_id", "tag", "provider_state", "ready_at", "spoken_at", "holds_slot"],
+        *["error_code", "error_provider_code", "error_action", "provider_request_id"],
+    ]
     fieldsets = [
         (None, {"fields": ["id", "name", "owner", "state", "due_at", "attempts", "deadline"]}),
         (
@@ -240,11 +281,47 @@ class VoiceCloneAdmin(EvidenceAdmin):
         (_("Dates"), {"fields": ["created_at", "updated_at", "ready_at", "spoken_at"]}),
     ]
     inlines = [SampleInline, ConsentInline, EventInline]
-    actions = ["poll_now", "train_again", "delete_at_provider", "withdraw", "offer_again"]
+    actions = [
+        *["poll_now", "train_again", "look_it_up", "it_was_made", "nothing_happened"],
+        *["delete_at_provider", "withdraw", "offer_again"],
+    ]
+    fits = {
+        "poll_now": lambda voice: voice.in_progress,
+        "train_again": services.may_retrain,
+        "look_it_up": deciding.may_be_doubted,
+        "it_was_made": deciding.is_undecided,
+        "nothing_happened": deciding.is_undecided,
+        "delete_at_provider": lambda voice: not voice.is_stock and voice.state != State.DELETED,
+        "withdraw": lambda voice: voice.is_stock and voice.is_ready,
+        "offer_again": lambda voice: voice.is_stock and not voice.is_ready,
+    }
+    asks_first = {
+        "train_again": Question(
+            _("Each takes a training of its owner's and of the account's, which the provider may charge for.")
+        ),
+        "look_it_up": Question(
+            _(
+                "Nothing goes on until the provider has been asked what it has. Where it cannot be asked, you will have to say."
+            )
+        ),
+        "it_was_made": Question(
+            _("You have found the voice in the provider's console. It is asked about by this id from now on."),
+            FoundForm,
+        ),
+        "nothing_happened": Question(
+            _(
+                "You have looked into the provider's console, and no voice was made. The recording is handed over anew, "
+                "which costs a training if you are wrong."
+            )
+        ),
+        "delete_at_provider": Question(
+            _("They are gone for their owners at once, and deleted at the provider. This cannot be undone.")
+        ),
+    }
 
     @admin.display(description=_("what happened"))
     def sentence(self, voice: VoiceClone) -> str:
-        return shown(voice.error_sentence)
+        return shown(voice.error_sentence) or "-"
 
     @admin.display(description=_("for the provider's support"))
     def ticket(self, voice: VoiceClone) -> str:
@@ -257,6 +334,21 @@ class VoiceCloneAdmin(EvidenceAdmin):
     @admin.action(description=_("Train again from the same recording"), permissions=["change"])
     def train_again(self, request: HttpRequest, queryset: QuerySet[VoiceClone]) -> None:
         self.each_by_itself(request, queryset, services.retrain, done=_("It will be trained again."))
+
+    @admin.action(description=_("Look up at the provider before going on"), permissions=["change"])
+    def look_it_up(self, request: HttpRequest, queryset: QuerySet[VoiceClone]) -> None:
+        act = partial(deciding.look_it_up, by=str(request.user))
+        self.each_by_itself(request, queryset, act, done=_("It is looked up before anything goes on."))
+
+    @admin.action(description=_("Decide: it was made, under this id"), permissions=["change"])
+    def it_was_made(self, request: HttpRequest, queryset: QuerySet[VoiceClone]) -> None:
+        act = partial(deciding.it_was_made, remote_id=request.POST["remote_id"], by=str(request.user))
+        self.each_by_itself(request, queryset, act, done=_("It is the voice's own; the provider is asked about it."))
+
+    @admin.action(description=_("Decide: nothing was made"), permissions=["change"])
+    def nothing_happened(self, request: HttpRequest, queryset: QuerySet[VoiceClone]) -> None:
+        act = partial(deciding.nothing_happened, by=str(request.user))
+        self.each_by_itself(request, queryset, act, done=_("The recording is handed over anew."))
 
     @admin.action(description=_("Delete here and at the provider"), permissions=["change"])
     def delete_at_provider(self, request: HttpRequest, queryset: QuerySet[VoiceClone]) -> None:
@@ -299,8 +391,8 @@ class VoiceSampleAdmin(EvidenceAdmin):
 
     list_display = ["__str__", "voice", "container", "seconds", "sample_rate", "size", "created_at", "erased_at"]
     list_select_related = ["voice"]
-    list_filter = ["container"]
-    search_fields = ["filename", "=sha256", "voice__owner__email"]
+    list_filter = ["created_at"]
+    search_fields = ["=voice", "=sha256", "voice__owner__email"]
     fields = [
         "voice",
         "filename",
@@ -321,8 +413,8 @@ class VoiceSampleAdmin(EvidenceAdmin):
 class VoiceConsentAdmin(EvidenceAdmin):
     list_display = ["user", "voice", "version", "language", "channel", "address", "accepted_at"]
     list_select_related = ["user", "voice"]
-    list_filter = ["accepted_at", "channel", "version", "language"]
-    search_fields = ["user__email", "voice__name", "=address"]
+    list_filter = ["accepted_at", "channel"]
+    search_fields = ["user__email", "=voice", "=address"]
     fields = [
         "user",
         "voice",
@@ -341,7 +433,7 @@ class VoiceConsentAdmin(EvidenceAdmin):
 class VoiceEventAdmin(EvidenceAdmin):
     list_display = ["at", "row", "kind", "from_state", "to_state"]
     list_select_related = ["row"]
-    search_fields = ["kind", "=row__id"]
+    search_fields = ["=row__id"]
     ordering = ["-id"]
     fields = ["row", "at", "kind", "from_state", "to_state", "detail"]
 

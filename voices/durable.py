@@ -33,14 +33,14 @@ class DurableRow(models.Model):
     state: models.CharField[str, str]
     provider: models.CharField[str, str]
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(_("id"), primary_key=True, default=uuid.uuid4, editable=False)
     due_at = models.DateTimeField(_("due at"), null=True, blank=True, help_text=_("Empty: nothing is left to do."))
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     deadline = models.DateTimeField(_("deadline"), null=True, blank=True)
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
     lease_until = models.DateTimeField(_("in work until"), null=True, blank=True, editable=False)
     intent = models.CharField(_("call without an outcome"), max_length=20, blank=True, editable=False)
-    intent_at = models.DateTimeField(null=True, blank=True, editable=False)
+    intent_at = models.DateTimeField(_("call sent"), null=True, blank=True, editable=False)
 
     error_code = models.CharField(_("error"), max_length=60, blank=True)
     error_sentence = models.TextField(_("what happened"), blank=True)
@@ -59,11 +59,11 @@ class DurableRow(models.Model):
 class EventRow(models.Model):
     """One transition of a durable row, for its owner to read. The concrete class adds the foreign key `row`."""
 
-    at = models.DateTimeField(default=timezone.now)
-    kind = models.CharField(max_length=40)
-    from_state = models.CharField(max_length=20, blank=True)
-    to_state = models.CharField(max_length=20, blank=True)
-    detail = models.JSONField(default=dict, blank=True)
+    at = models.DateTimeField(_("at"), default=timezone.now)
+    kind = models.CharField(_("event"), max_length=40)
+    from_state = models.CharField(_("state before"), max_length=20, blank=True)
+    to_state = models.CharField(_("state after"), max_length=20, blank=True)
+    detail = models.JSONField(_("details"), default=dict, blank=True)
 
     class Meta:
         abstract = True
@@ -189,8 +189,8 @@ def back_off(attempts: int, *, base: float = 3.0, factor: float = 1.6, most: flo
 class QueueHeartbeat(models.Model):
     """When a task last came all the way through a queue: the only proof that a cluster is alive end to end."""
 
-    queue = models.CharField(max_length=40, primary_key=True)
-    beat_at = models.DateTimeField()
+    queue = models.CharField(_("queue"), max_length=40, primary_key=True)
+    beat_at = models.DateTimeField(_("last sign of life"))
 
     class Meta:
         app_label = "voices"

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from voices import reconciling
+from voices.asking import Question
 from voices.evidence import EvidenceAdmin
 from voices.findings import Finding
 
@@ -28,8 +29,9 @@ class FindingAdmin(EvidenceAdmin):
         "error",
     ]
     list_select_related = ["account", "voice"]
-    list_filter = ["kind", "account", "is_ours", ("dismissed_at", admin.EmptyFieldListFilter)]
-    search_fields = ["=remote_id", "=voice__id", "voice__name"]
+    list_filter = ["kind", "account", "is_ours", "found_at", ("dismissed_at", admin.EmptyFieldListFilter)]
+    search_fields = ["=remote_id", "=voice__id", "^voice__name"]
+    search_help_text = _("Id at the provider, or id of the voice or how its name begins")
     fields = [
         "kind",
         "account",
@@ -44,6 +46,19 @@ class FindingAdmin(EvidenceAdmin):
         "error",
     ]
     actions = ["adopt", "delete_there", "believe", "dismiss"]
+    fits = {
+        "adopt": lambda finding: finding.kind == Finding.Kind.ORPHAN and finding.voice_id is not None,
+        "delete_there": lambda finding: (
+            finding.kind in (Finding.Kind.ORPHAN, Finding.Kind.DUPLICATE) and finding.is_ours
+        ),
+        "believe": lambda finding: finding.kind in reconciling.BELIEVED,
+        "dismiss": lambda finding: finding.dismissed_at is None,
+    }
+    asks_first = {
+        "delete_there": Question(
+            _("What this site made is deleted at the provider, for good. What others made is left alone.")
+        ),
+    }
 
     @admin.action(description=_("Give it to the voice it was made for"), permissions=["change"])
     def adopt(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:

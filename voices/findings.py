@@ -18,7 +18,12 @@ class Finding(models.Model):
         DEBT = "debt", _("deleted here, and the provider has not deleted it yet")
         UNDECIDED = "undecided", _("nobody but the operator can say whether it was made")
 
-    account = models.ForeignKey("voices.ProviderAccount", on_delete=models.CASCADE, related_name="findings")
+    account = models.ForeignKey(
+        "voices.ProviderAccount",
+        on_delete=models.CASCADE,
+        related_name="findings",
+        verbose_name=_("provider account"),
+    )
     kind = models.CharField(_("what does not agree"), max_length=20, choices=Kind.choices)
     remote_id = models.CharField(_("id at the provider"), max_length=200, blank=True)
     voice = models.ForeignKey(

@@ -118,8 +118,8 @@ class ProviderAccount(GuardedAccount):
         validators=[MinValueValidator(0)],
         help_text=_("Empty: as in the settings."),
     )
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
     class Meta:
         verbose_name = _("provider account")
@@ -238,6 +238,13 @@ class VoiceClone(DurableRow):
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="voice_owner_newest"),
             models.Index(fields=["-created_at", "-id"], name="voice_newest"),
+            models.Index(fields=["state", "-created_at", "-id"], name="voice_state_newest"),
+            models.Index(fields=["remote_id"], name="voice_remote_id", condition=~models.Q(remote_id="")),
+            models.Index(
+                fields=["provider_request_id"], name="voice_request_id", condition=~models.Q(provider_request_id="")
+            ),
+            # For how a name begins, in whatever order the database sorts words.
+            models.Index(fields=["name"], name="voice_name_begins", opclasses=["varchar_pattern_ops"]),
             models.Index(
                 fields=["account", "state", "due_at"],
                 name="voice_account_due",
@@ -301,7 +308,7 @@ CONTENT_TYPES = {
 class VoiceSample(models.Model):
     """A recording: the original as it came, and what was made of it for the provider."""
 
-    voice = models.ForeignKey(VoiceClone, on_delete=models.PROTECT, related_name="samples")
+    voice = models.ForeignKey(VoiceClone, on_delete=models.PROTECT, related_name="samples", verbose_name=_("voice"))
     original = models.FileField(_("original"), upload_to=sample_path, max_length=200)
     prepared = models.FileField(_("as handed to the provider"), upload_to=sample_path, max_length=200)
     filename = models.CharField(_("file name"), max_length=200, blank=True)
@@ -315,8 +322,8 @@ class VoiceSample(models.Model):
     reading_text = models.TextField(_("text read aloud"), blank=True)
     measurements = models.JSONField(_("measurements"), default=dict)
     findings = models.JSONField(_("findings"), default=list)
-    created_at = models.DateTimeField(auto_now_add=True)
-    erased_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    erased_at = models.DateTimeField(_("erased"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("sample")
@@ -390,12 +397,15 @@ class VoiceConsent(models.Model):
         PAGE = "page", _("page")
         API = "api", _("API")
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="voice_consents")
-    voice = models.ForeignKey(VoiceClone, on_delete=models.PROTECT, related_name="consents")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="voice_consents", verbose_name=_("user")
+    )
+    voice = models.ForeignKey(VoiceClone, on_delete=models.PROTECT, related_name="consents", verbose_name=_("voice"))
     sample = models.ForeignKey(
         VoiceSample,
         on_delete=models.PROTECT,
         related_name="consents",
+        verbose_name=_("sample"),
         null=True,
         help_text=_("Empty for a voice that was trained elsewhere, or whose recording is still to be fetched."),
     )
@@ -424,7 +434,7 @@ class VoiceConsent(models.Model):
 
 
 class VoiceEvent(EventRow):
-    row = models.ForeignKey(VoiceClone, on_delete=models.CASCADE, related_name="events")
+    row = models.ForeignKey(VoiceClone, on_delete=models.CASCADE, related_name="events", verbose_name=_("voice"))
 
     class Meta:
         ordering = ["at", "id"]
@@ -461,7 +471,7 @@ def told_of_voice(voice: VoiceClone) -> dict[str, Any]:
 class RateBucket(models.Model):
     """When the next call of one kind may leave for one provider account; `rate.py` moves it by one statement."""
 
-    key = models.CharField(max_length=80, primary_key=True)
+    key = models.CharField(_("account and operation"), max_length=80, primary_key=True)
     next_at = models.FloatField(_("next call from"), help_text=_("Seconds since 1970."))
     held_until = models.FloatField(_("held back until"), default=0, help_text=_("The provider asked for a pause."))
 

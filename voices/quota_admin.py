@@ -76,9 +76,27 @@ class MeterAdmin(EvidenceAdmin):
 class LedgerEntryAdmin(EvidenceAdmin):
     list_display = ["at", "kind", "purpose", "owner", "account", "characters", "trainings", "cost", "storage"]
     list_select_related = ["owner", "account"]
-    list_filter = ["kind", "purpose", "account"]
+    list_filter = ["kind", "purpose", "day", "account"]
     search_fields = ["=row", "=voice", "owner__email"]
+    search_help_text = _("Id of the job or the voice, or how the owner's e-mail address begins")
     ordering = ["-id"]
+    csv_columns = [
+        *[
+            "id",
+            "at",
+            "day",
+            "kind",
+            "purpose",
+            "row",
+            "hold",
+            "owner__email",
+            "account__name",
+            "provider",
+            "voice",
+            "token",
+        ],
+        *["voices", "slots", "trainings", "characters", "jobs", "storage", "cost", "price", "milliseconds"],
+    ]
     fields = [
         *["at", "day", "kind", "purpose", "row", "hold", "owner", "account", "provider", "voice", "token"],
         *["voices", "slots", "trainings", "characters", "jobs", "storage", "cost", "price", "milliseconds"],

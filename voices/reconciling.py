@@ -37,6 +37,7 @@ AT_NIGHT = 3
 WARNED_BEFORE = timedelta(days=60)
 """How long before its provider removes a voice that does not speak it is shown."""
 HERE = (State.TRAINING, State.SUCCESS)
+BELIEVED = (Kind.GHOST, Kind.EXPIRED, Kind.RENAMED, Kind.DEBT)
 ADOPTING = (State.INIT, State.UNKNOWN, State.FAILED, State.EXPIRED)
 
 
@@ -178,7 +179,7 @@ def believe(finding: Finding) -> None:
     """Let the voice's own row catch up with the provider, which is asked about it once more: a ghost or an expired voice becomes
     `Expired` or `Failed`, another name is told again, a deletion that is owed is tried now. Raises WrongState for other kinds."""
     voice = finding.voice
-    if voice is None or finding.kind not in (Kind.GHOST, Kind.EXPIRED, Kind.RENAMED, Kind.DEBT):
+    if voice is None or finding.kind not in BELIEVED:
         raise WrongState(_("There is nothing to catch up with here."))
     rows = VoiceClone.objects.filter(pk=voice.pk, state__in=(*HERE, State.DELETING))
     changed = {"remote_name": finding.detail["there"]} if finding.kind == Kind.RENAMED else {}

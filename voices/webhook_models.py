@@ -43,8 +43,13 @@ class WebhookEndpoint(models.Model):
         GONE = "gone", _("it answered 410: it is gone")
         FAILING = "failing", _("nothing was accepted for days")
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="webhook_endpoints")
+    id = models.UUIDField(_("id"), primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="webhook_endpoints",
+        verbose_name=_("owner"),
+    )
     url = models.CharField(_("address"), max_length=500)
     events = models.JSONField(_("events"), default=list)
     secret = EncryptedJSONField(_("secret"), default=new_secret, editable=False)
@@ -85,7 +90,9 @@ class WebhookDelivery(DurableRow):
         DELIVERED = "Delivered", _("Delivered")
         FAILED = "Failed", _("Failed")
 
-    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="deliveries")
+    endpoint = models.ForeignKey(
+        WebhookEndpoint, on_delete=models.CASCADE, related_name="deliveries", verbose_name=_("webhook")
+    )
     state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.WAITING)
     event = models.CharField(_("event"), max_length=40, choices=WebhookEvent.choices)
     body = models.TextField(_("body"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Home
+from tests.browser.conftest import Home, log_in
+from tests.processes.started import Started
 
 OpenPage = Callable[..., Page]
 
@@ -78,3 +80,27 @@ def test_it_can_be_walked_with_the_keyboard(open_page: OpenPage) -> None:
     page.goto("/")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+
+
+ADMIN = (
+    "/admin/status/",
+    "/admin/voices/voiceclone/",
+    "/admin/synthesis/synthesisjob/",
+    "/admin/voices/provideraccount/1/change/",
+)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("language", ["zh-CN", "en-US"])
+def test_the_operator_s_pages_fit_and_name_every_control(
+    open_page: OpenPage, started: Started, language: str, width: int
+) -> None:
+    page = open_page(language=language, width=width)
+    email, password = re.findall(r"Operator login: +(\S+) +(\S+)", started.text)[0]
+    log_in(page, email=email, password=password)
+    for address in ADMIN:
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
+        assert page.title().endswith("声音复刻平台" if language == "zh-CN" else "Voice Cloning Portal"), address
+    page.goto("/admin/status/")
+    assert page.evaluate(_NAMELESS) == []

@@ -29,9 +29,12 @@ def job(ready_voice: VoiceClone) -> SynthesisJob:
 
 
 def run(client: Client, action: str, *rows: SynthesisJob) -> list[str]:
-    """What the operator is told after choosing rows and an action."""
+    """What the operator is told after choosing rows and an action, and saying yes where that is asked."""
     chosen = [str(row.pk) for row in rows]
-    page = client.post(JOBS, {"action": action, "_selected_action": chosen}, follow=True)
+    form = {"action": action, "_selected_action": chosen}
+    page = client.post(JOBS, form, follow=True)
+    if "question" in page.context:
+        page = client.post(JOBS, {**form, "confirmed": "yes"}, follow=True)
     return [str(message) for message in page.context["messages"]]
 
 

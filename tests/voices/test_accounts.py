@@ -13,8 +13,9 @@ from django.core.management import call_command
 from django.core.serializers import serialize
 from django.db import connection
 
+from voiceclone_site.accounts.models import User
 from voices.accounts import sync_from_settings
-from voices.models import ProviderAccount, VoiceClone
+from voices.models import ProviderAccount, VoiceClone, WebhookEndpoint
 
 Origin = ProviderAccount.Origin
 KEY = "sk-the-real-one-4711"
@@ -123,6 +124,17 @@ def test_it_rotates_the_key_of_the_secrets(environment: Callable[[str], None], s
     settings.ENCRYPTION_KEYS = [new]
     assert stored() != before
     assert ProviderAccount.objects.get().credentials == {"api_key": KEY}
+
+
+def test_it_rotates_the_key_of_every_kind_of_secret(alice: User, settings: Any) -> None:
+    endpoint = WebhookEndpoint.objects.create(owner=alice, url="https://example.com/hook", events=["voice.ready"])
+    old, new = settings.ENCRYPTION_KEYS[0], Fernet.generate_key().decode()
+    settings.ENCRYPTION_KEYS = [new, old]
+    said = StringIO()
+    call_command("rotate_encryption_key", stdout=said)
+    assert said.getvalue() == "Encrypted 1 secrets with the newest key.\n"
+    settings.ENCRYPTION_KEYS = [new]
+    assert WebhookEndpoint.objects.get().secret == endpoint.secret
 
 
 @pytest.mark.django_db

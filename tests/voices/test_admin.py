@@ -29,10 +29,13 @@ VOICES = "/admin/voices/voiceclone/"
 KEY = "sk-operator-0123456789abcdef"
 
 
-def run(client: Client, address: str, action: str, *rows: Any) -> list[str]:
-    """What the operator is told after choosing rows and an action."""
+def run(client: Client, address: str, action: str, *rows: Any, **answers: str) -> list[str]:
+    """What the operator is told after choosing rows and an action, and saying yes where that is asked."""
     chosen = [str(row.pk) for row in rows]
-    page = client.post(address, {"action": action, "_selected_action": chosen}, follow=True)
+    form = {"action": action, "_selected_action": chosen, **answers}
+    page = client.post(address, form, follow=True)
+    if "question" in page.context:
+        page = client.post(address, {**form, "confirmed": "yes"}, follow=True)
     return [str(message) for message in page.context["messages"]]
 
 

@@ -251,7 +251,9 @@ def test_the_operator_sees_and_decides_in_the_admin(
     accounts = {"action": "compare", "_selected_action": [ready_voice.account_id]}
     dana_client.post("/admin/voices/provideraccount/", accounts, follow=True)
     assert ready_voice.remote_id in dana_client.get(ADMIN).content.decode()
-    dana_client.post(ADMIN, {"action": "delete_there", "_selected_action": [only().pk]}, follow=True)
+    dana_client.post(
+        ADMIN, {"action": "delete_there", "_selected_action": [only().pk], "confirmed": "yes"}, follow=True
+    )
     assert sandbox.voices() == []
 
 
@@ -260,7 +262,9 @@ def test_it_tells_the_operator_why_something_is_not_deleted(
 ) -> None:
     enroll(sandbox, samples, prefix="theirs")
     found(aliyun_account)
-    page = dana_client.post(ADMIN, {"action": "delete_there", "_selected_action": [only().pk]}, follow=True)
+    page = dana_client.post(
+        ADMIN, {"action": "delete_there", "_selected_action": [only().pk], "confirmed": "yes"}, follow=True
+    )
     assert "not ours to delete" in page.content.decode()
 
 

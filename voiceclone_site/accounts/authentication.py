@@ -20,7 +20,7 @@ class TokenAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
         if key := request.headers.get("xi-api-key", "").strip():
-            return owner_of(key)
+            return owner_of(key, address=address_of(request))
         word, _, text = request.headers.get("Authorization", "").partition(" ")
         if word.lower() != "bearer":
             return None

@@ -84,7 +84,9 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
 class ApiToken(models.Model):
     """What a program shows to act for its owner. The token itself is not here, only its SHA-256."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens", verbose_name=_("owner")
+    )
     name = models.CharField(_("name"), max_length=60)
     prefix = models.CharField(_("begins with"), max_length=8, unique=True, editable=False)
     digest = models.CharField(max_length=64, editable=False)
