@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='voiceconsent',
             name='sample',
-            field=models.ForeignKey(help_text='Empty for a voice that was trained elsewhere.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='consents', to='voices.voicesample', verbose_name='sample'),
+            field=models.ForeignKey(help_text='Empty for a voice that was trained elsewhere, or whose recording is still to be fetched.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='consents', to='voices.voicesample', verbose_name='sample'),
         ),
         migrations.AlterField(
             model_name='voiceconsent',
