@@ -316,7 +316,7 @@ def test_an_operator_withdraws_a_stock_voice_and_offers_it_again(
     alice_client: Client, dana_client: Client, stock_voice: VoiceClone
 ) -> None:
     def do(action: str) -> None:
-        asked = {"action": action, "_selected_action": [str(stock_voice.pk)]}
+        asked = {"action": action, "_selected_action": [str(stock_voice.pk)], "confirmed": "yes"}
         assert dana_client.post("/admin/voices/voiceclone/", asked).status_code == 302
 
     do("withdraw")
