@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+from django.utils.translation import override
 from pytest_django import Settings
 
 from tests.sample_server import Answer, SampleServer
@@ -102,7 +103,7 @@ def test_it_does_not_run_in_circles(samples: SampleServer, settings: Settings) -
 
 def test_it_takes_no_more_than_it_was_told(samples: SampleServer, settings: Settings) -> None:
     settings.OUTWARD_LOOPBACK = True
-    with pytest.raises(OutwardFailed, match="too large"):
+    with override("en"), pytest.raises(OutwardFailed, match="too large"):
         outward.fetch(samples.url(b"x" * 100_000), seconds=5, max_bytes=99_999)
 
 
