@@ -1,4 +1,4 @@
-"""README.md: its lines for the shell are run as they stand, against a portal that was started as it says."""
+"""README.md and docs/api.md: their lines for the shell are run as they stand, against a portal that was started as they say."""
 
 from __future__ import annotations
 
@@ -7,18 +7,39 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.listening import listen
-from tests.processes.started import ROOT, portal
+from tests.processes.started import ROOT, Started, portal
 from tests.recordings import WOMAN, recording
 
 README = (ROOT / "README.md").read_text()
+GUIDE = "".join(re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE | re.DOTALL))
 BY_API = re.findall(r"^```sh\n(PORTAL=.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 pytestmark = pytest.mark.xdist_group("starting")
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    with portal(tmp_path_factory.mktemp("readme") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What the pages are read in: the portal's own folder, with a recording. Nobody sleeps for long in it."""
+    (tmp_path / "my-voice.wav").write_bytes(recording(WOMAN))
+    (tmp_path / "manage.py").symlink_to(ROOT / "manage.py")
+    put_program(tmp_path / ".venv" / "bin" / "python", f'exec "{sys.executable}" "$@"')
+    put_program(
+        tmp_path / "bin" / "curl", f'exec {shutil.which("curl") or f"{sys.executable} {ROOT}/tests/curl.py"} "$@"'
+    )
+    put_program(tmp_path / "bin" / "sleep", f"exec {shutil.which('sleep')} 0.2")
+    return tmp_path
 
 
 def put_program(path: Path, text: str) -> None:
@@ -27,26 +48,40 @@ def put_program(path: Path, text: str) -> None:
     path.chmod(0o700)
 
 
-def test_it_clones_a_voice_and_hears_it_by_the_lines_of_the_readme(tmp_path: Path) -> None:
-    (script,) = BY_API
-    (tmp_path / "my-voice.wav").write_bytes(recording(WOMAN))
-    (tmp_path / "manage.py").symlink_to(ROOT / "manage.py")
-    put_program(tmp_path / ".venv" / "bin" / "python", f'exec "{sys.executable}" "$@"')
-    put_program(
-        tmp_path / "bin" / "curl", f'exec {shutil.which("curl") or f"{sys.executable} {ROOT}/tests/curl.py"} "$@"'
+def run(script: str, folder: Path, started: Started) -> str:
+    """What the lines print; they go through, and complain of nothing."""
+    assert script.count("http://127.0.0.1:8000") == 1
+    done = subprocess.run(
+        ["/bin/sh", "-eu", "-c", script.replace("http://127.0.0.1:8000", started.address)],
+        cwd=folder,
+        env={**started.environment, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    with portal(tmp_path / "data") as started:
-        done = subprocess.run(
-            ["/bin/sh", "-eu", "-c", script.replace("http://127.0.0.1:8000", started.address)],
-            cwd=tmp_path,
-            env={**started.environment, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (done.returncode, done.stdout, done.stderr) == (0, '"state":"Success"\n', "")
-        said = listen((tmp_path / "weather.mp3").read_bytes())
-        assert 1 < said.duration < 5
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return done.stdout
+
+
+def test_it_clones_a_voice_and_hears_it_by_the_lines_of_the_readme(folder: Path, started: Started) -> None:
+    (script,) = BY_API
+    assert run(script, folder, started) == '"state":"Success"\n'
+    assert 1 < listen((folder / "weather.mp3").read_bytes()).duration < 5
+
+
+def test_it_goes_through_the_guide_of_the_api(folder: Path, started: Started) -> None:
+    started.sandbox.ledger.clear()
+    told = run(GUIDE, folder, started)
+    assert told.count('"state":"Success"') == 2
+    assert '"characters":' in told
+    assert 1 < listen((folder / "weather.mp3").read_bytes()).duration < 5
+    assert 2 < listen((folder / "story.wav").read_bytes()).duration < 10
+    newest = "(SELECT id FROM voices_voiceclone ORDER BY created_at DESC LIMIT 1)"
+    ((state,),) = started.rows(f"SELECT state FROM voices_voiceclone WHERE id = {newest}")  # noqa: S608
+    assert state in ("Deleting", "Deleted")
+    modes = started.rows(f"SELECT mode FROM synthesis_synthesisjob WHERE voice_id = {newest} ORDER BY mode")  # noqa: S608
+    assert modes == [("background",), ("stream",)]
+    assert started.sandbox.ledger.calls("run-task")[0].body["payload"]["parameters"]["rate"] == pytest.approx(1.1)
 
 
 def test_it_leads_only_to_what_exists() -> None:
