@@ -324,7 +324,8 @@ def _part_with(voice: VoiceClone, event: VoiceEvent, *, place_is_free: bool, **f
 def _erase_samples(voice: VoiceClone) -> None:
     """The recordings go with the voice; the rows stay, as evidence of what was consented to."""
     demo.forget(voice)
-    SampleSource.objects.filter(voice=voice).delete()
     for sample in voice.samples.filter(erased_at__isnull=True):
         intake.erase(sample)
-    ledger.release(voice.pk, Purpose.RECORDING)
+    with transaction.atomic():
+        SampleSource.objects.filter(voice=voice).delete()
+        ledger.release(voice.pk, Purpose.RECORDING)

@@ -145,7 +145,7 @@ def test_it_refuses_a_weak_key_in_one_sentence(tmp_path: Path) -> None:
 
 
 def test_it_shows_the_last_words_of_a_program_that_does_not_start(tmp_path: Path) -> None:
-    said = refusal(environment_for(tmp_path, port=free_port(), sandbox_port=free_port(), THREADS="many"))
+    said = refusal(environment_for(tmp_path, port=free_port(), sandbox_port=free_port(), WEB_CONCURRENCY="many"))
     assert "web ended 4 times and the portal was never ready" in said
     assert "invalid literal for int() with base 10: 'many'" in said
     assert not processes_of(tmp_path)

@@ -132,9 +132,10 @@ def test_what_a_dead_process_had_sent_is_counted_whole(ready_voice: VoiceClone) 
 
 
 def test_what_a_dead_process_had_not_sent_yet_costs_nothing(ready_voice: VoiceClone) -> None:
-    job = services.record(order(ready_voice), mode=SynthesisJob.Mode.STREAM)
+    job = services.submit(order(ready_voice))
+    assert claim(SynthesisJob, job.pk, lease=LEASE) is not None
     make_due(job)
-    services.advance(job.pk)
+    services.cancel(job)
     assert used(ready_voice)["characters"] == 0
 
 
