@@ -9,6 +9,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
+from django.utils.translation import override
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -48,7 +49,7 @@ def test_it_opens_only_from_its_addresses(alice: User, networks: list[str], addr
 
 def test_it_is_refused_where_nobody_knows_the_address(alice: User) -> None:
     _row, token = issue_token(alice, name="a test", scopes=["speech"], expires_at=None, addresses=["192.0.2.0/24"])
-    with pytest.raises(Exception, match="may not be used from this address"):
+    with override("en"), pytest.raises(Exception, match="may not be used from this address"):
         check_token(token.text)
 
 

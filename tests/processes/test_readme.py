@@ -19,6 +19,7 @@ from tests.recordings import WOMAN, recording
 README = (ROOT / "README.md").read_text()
 GUIDE = "".join(re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE | re.DOTALL))
 BY_API = re.findall(r"^```sh\n(PORTAL=.*?)^```$", README, re.MULTILINE | re.DOTALL)
+IN_PYTHON = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 pytestmark = pytest.mark.xdist_group("starting")
 
@@ -64,9 +65,15 @@ def run(script: str, folder: Path, started: Started) -> str:
 
 
 def test_it_clones_a_voice_and_hears_it_by_the_lines_of_the_readme(folder: Path, started: Started) -> None:
-    (script,) = BY_API
-    assert run(script, folder, started) == '"state":"Success"\n'
+    (script,), (in_python,) = BY_API, IN_PYTHON
+    then = f"export TOKEN\nexport PORTAL\n.venv/bin/python - <<'END'\n{in_python}END\n"
+    # One address stands for the portal; the lines in Python name it, too.
+    then = then.replace('"http://127.0.0.1:8000/v1"', 'os.environ["PORTAL"] + "/v1"')
+    state, models = run(script + then, folder, started).splitlines()
+    assert state == '"state":"Success"'
+    assert "tts-1" in models
     assert 1 < listen((folder / "weather.mp3").read_bytes()).duration < 5
+    assert 1 < listen((folder / "openai.mp3").read_bytes()).duration < 5
 
 
 def test_it_goes_through_the_guide_of_the_api(folder: Path, started: Started) -> None:
