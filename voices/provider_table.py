@@ -68,6 +68,10 @@ ROWS: Mapping[str, Cell] = {
     "finds a voice by our mark": lambda traits: _yes(traits.can_find_by_tag),
     "keeps the voice's name": lambda traits: f"yes, {traits.max_name_length} characters" if traits.can_rename else "no",
     "deletes a voice": lambda traits: _yes(traits.can_delete),
+    "removes a voice that has not spoken for": lambda traits: (
+        f"{traits.forgotten_after_days} days" if traits.forgotten_after_days else "–"
+    ),
+    "voices that one call answers for": lambda traits: str(traits.voices_per_call),
     "speaks with a cloned voice": lambda traits: _yes(traits.can_synthesize),
     "formats": lambda traits: (
         _per_model(traits, lambda model: _listed(name for name in traits.audio_formats if name in model.audio_formats))
