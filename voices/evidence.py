@@ -23,8 +23,7 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazily
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from voices import searching
 from voices.asking import AskingAdmin
@@ -41,9 +40,9 @@ if TYPE_CHECKING:
 
 # Whom the error book calls "you" is somebody else here.
 ACTS: Mapping[Act, Sentence] = {
-    Act.USER: lazily("The user"),
-    Act.OPERATOR: lazily("You, the operator"),
-    Act.PROVIDER: lazily("The provider"),
+    Act.USER: gettext_lazy("The user"),
+    Act.OPERATOR: gettext_lazy("You, the operator"),
+    Act.PROVIDER: gettext_lazy("The provider"),
 }
 MOST_COUNTED = 10_000
 MOST_MESSAGES = 20
@@ -61,7 +60,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 class WhoMustActFilter(admin.SimpleListFilter):
     """Django would read the whole table to learn which values there are."""
 
-    title = lazily("who must act")
+    title = gettext_lazy("who must act")
     parameter_name = "error_action"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
