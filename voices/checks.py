@@ -47,8 +47,7 @@ def sample_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """A provider can fetch from a bucket only where there is one, and a recording is no thing to send in the clear."""
     if settings.SAMPLE_URLS == "portal":
         return []
-    storages: Any = settings.STORAGES
-    endpoint = storages["default"]["OPTIONS"].get("endpoint_url") or "https:"
+    endpoint = settings.S3_ENDPOINT_URL or "https:"
     if settings.SAMPLE_URLS == "storage" and settings.S3_BUCKET and (endpoint.startswith("https:") or settings.DEBUG):
         return []
     return [

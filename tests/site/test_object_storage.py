@@ -160,7 +160,7 @@ def test_it_signs_as_each_storage_wants_it(
 def test_it_says_when_no_provider_could_fetch_a_sample(
     tmp_path: Path, settings: Settings, environment: dict[str, str], complains: bool
 ) -> None:
-    for name in ("SAMPLE_URLS", "S3_BUCKET", "STORAGES"):
+    for name in ("SAMPLE_URLS", "S3_BUCKET", "S3_ENDPOINT_URL"):
         value = setting(f"repr(settings.{name})", DATA_DIR=str(tmp_path), **environment)
         setattr(settings, name, ast.literal_eval(value))
     assert ("voices.E003" in {message.id for message in checks.run_checks()}) is complains
