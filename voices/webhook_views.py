@@ -52,11 +52,14 @@ def webhook_switch(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def webhook_delete(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    get_object_or_404(_mine(request), pk=pk).delete()
-    messages.success(request, _("The webhook is deleted."))
-    return redirect("webhooks")
+    endpoint = get_object_or_404(_mine(request), pk=pk)
+    if request.method == "POST":
+        endpoint.delete()
+        messages.success(request, _("The webhook is deleted."))
+        return redirect("webhooks")
+    return render(request, "voices/webhook_delete.html", {"endpoint": endpoint})
 
 
 @login_required

@@ -399,11 +399,19 @@ def test_it_shows_what_was_sent_and_sends_it_anew(
     assert not WebhookEndpoint.objects.exists()
 
 
+def test_it_asks_before_it_deletes_a_webhook(endpoint: dict[str, Any], alice_client: Client) -> None:
+    page = alice_client.get(f"/webhooks/{endpoint['id']}/delete/").content.decode()
+    assert endpoint["url"] in page
+    assert "This cannot be undone." in page
+    assert WebhookEndpoint.objects.filter(pk=endpoint["id"]).exists()
+
+
 def test_its_pages_do_not_exist_for_a_stranger(
     endpoint: dict[str, Any], alice: User, charlie_client: Client, visitor: Client
 ) -> None:
     page = f"/webhooks/{endpoint['id']}/"
     assert charlie_client.get(page).status_code == 404
+    assert charlie_client.get(f"{page}delete/").status_code == 404
     for action in ("switch/", "delete/", f"replay/{tell(alice).pk}/"):
         assert charlie_client.post(page + action).status_code == 404
         assert visitor.post(page + action)["Location"].startswith("/accounts/login/")
