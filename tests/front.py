@@ -93,7 +93,14 @@ def portal(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Ite
 
     front = Front(threads=1, prepare_thread=on_the_tests_connection, speech_threads=1)
     config = uvicorn.Config(
-        front, port=0, lifespan="on", ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=5
+        front,
+        port=0,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=_serve, args=(server,), name="portal-front")

@@ -41,7 +41,7 @@ class DjangoInThreads:
         loop = asyncio.get_running_loop()
         exchange = _Exchange(loop, receive, send)
         began = time.monotonic()
-        environ = _environ(scope, io.BufferedReader(_Body(exchange), buffer_size=1 << 16))
+        environ = environ_of(scope, io.BufferedReader(_Body(exchange), buffer_size=1 << 16))
         job_id = await loop.run_in_executor(self._threads, partial(exchange.answer, self._handler, environ))
         _note(environ, exchange, seconds=time.monotonic() - began)
         if job_id:
@@ -159,7 +159,8 @@ async def _awaited(answer: Awaitable[bool]) -> bool:
     return await answer
 
 
-def _environ(scope: Scope, body: io.BufferedReader) -> dict[str, Any]:
+def environ_of(scope: Scope, body: io.BufferedIOBase) -> dict[str, Any]:
+    """The request as WSGI tells of it, and so Django."""
     host, port = scope.get("server") or ("127.0.0.1", 80)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],

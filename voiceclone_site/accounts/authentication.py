@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from allauth.account.adapter import get_adapter
 from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
 from django.utils import translation
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -30,7 +31,7 @@ class TokenAuthentication(BaseAuthentication):
         return 'Bearer realm="api"'
 
 
-def address_of(request: Request) -> str:
+def address_of(request: Request | HttpRequest) -> str:
     """As the log-in's rate limits see it, believing the same proxies; empty where nobody knows, as behind a Unix socket."""
     try:
         return str(get_adapter().get_client_ip(request))

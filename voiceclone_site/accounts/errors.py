@@ -9,14 +9,16 @@ PortalError
 │   ├── TokenExpired        its time is over
 │   ├── TokenElsewhere      it may not be used from this address: 403
 │   └── OwnerInactive       the account behind it is closed
-└── MoreThanOwn             403: a token may not make one that may do more
+├── MoreThanOwn             403: a token may not make one that may do more
+└── Busy
+    └── TooManyRequests     429: more in this minute than are allowed
 """
 
 from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from voices.errors import PortalError
+from voices.errors import Busy, PortalError
 
 
 class NotLetIn(PortalError):
@@ -68,3 +70,8 @@ class MoreThanOwn(PortalError):
     """A token asked for one that may do more than itself."""
 
     code = "more_than_own"
+
+
+class TooManyRequests(Busy):
+    code = "throttled"
+    default_sentence = _("These were more requests than you may send in a minute. Please wait until it is over.")

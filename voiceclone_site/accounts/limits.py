@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from voiceclone_site.accounts.errors import TooManyRequests
 from voiceclone_site.accounts.models import ApiToken, User
 
 if TYPE_CHECKING:  # rest_framework.views itself imports the default throttle classes
@@ -36,6 +37,11 @@ class Standing:
     @property
     def is_over(self) -> bool:
         return self.used > self.limit
+
+    def hold(self) -> None:
+        """Raises TooManyRequests when nothing was left for this request."""
+        if self.is_over:
+            raise TooManyRequests(retry_after=float(self.resets_in))
 
     def headers(self) -> dict[str, str]:
         """As draft-ietf-httpapi-ratelimit-headers has them, and as older clients look for them."""
@@ -70,12 +76,10 @@ class PerMinute(BaseThrottle):
     def allow_request(self, request: Request, view: APIView) -> bool:
         if not isinstance(request.user, User):
             return True
-        self.standing = count(request.user, request.auth if isinstance(request.auth, ApiToken) else None)
-        request._request.standing = self.standing  # type: ignore[attr-defined]
-        return not self.standing.is_over
-
-    def wait(self) -> float:
-        return float(self.standing.resets_in)
+        standing = count(request.user, request.auth if isinstance(request.auth, ApiToken) else None)
+        request._request.standing = standing  # type: ignore[attr-defined]
+        standing.hold()
+        return True
 
 
 class RateHeadersMiddleware:

@@ -17,7 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from synthesis import services
 from synthesis.delivery import Delivery, plan
 from synthesis.models import SynthesisJob
+from voiceclone_site.accounts import limits
 from voiceclone_site.accounts.errors import TokenMissing
+from voiceclone_site.accounts.limits import Standing
 from voiceclone_site.accounts.models import ApiToken, User
 from voiceclone_site.accounts.permissions import need_scope
 from voiceclone_site.accounts.scopes import Scope
@@ -40,15 +42,24 @@ class Admitted:
     wait: float = 0.0
 
 
-class Reader:
-    """In which language whoever asks wants to be answered; empty while that is not known."""
+@dataclass(slots=True)
+class Caller:
+    """Who asks, as it becomes known: `address` at once, empty where nobody knows it; `token` when it has been checked; `standing`
+    when the request has been counted."""
 
-    language = ""
+    address: str
+    token: ApiToken | None = None
+    standing: Standing | None = None
+
+    @property
+    def language(self) -> str:
+        """Empty while it is not known."""
+        return self.token.owner.language if self.token is not None else ""
 
 
-def admit(token: Token, wish: SpeechWish, *, naming: Callable[[str], str], reader: Reader) -> Admitted:
+def admit(token: Token, wish: SpeechWish, *, naming: Callable[[str], str], caller: Caller) -> Admitted:
     """Raises the NotLetIn tree, PermissionDenied, Http404, what `services.check` raises, and Busy."""
-    row = checked_token(token, reader=reader)
+    row = checked_token(token, caller=caller)
     voice = find_voice(row.owner, wish.voice)
     with _named(naming):
         if wish.model and wish.model != voice.model:
@@ -82,13 +93,14 @@ def delivery_of(voice: VoiceClone, wish: SpeechWish) -> Delivery:
     )
 
 
-def checked_token(token: Token, *, reader: Reader) -> ApiToken:
-    """Raises the NotLetIn tree and PermissionDenied."""
+def checked_token(token: Token, *, caller: Caller) -> ApiToken:
+    """Counts the request. Raises the NotLetIn tree, PermissionDenied and TooManyRequests."""
     if not token.text:
         raise TokenMissing
-    row = check_token(token.text)
-    reader.language = row.owner.language
+    row = caller.token = check_token(token.text, address=caller.address)
     need_scope(row, Scope.SPEECH)
+    caller.standing = limits.count(row.owner, row)
+    caller.standing.hold()
     return row
 
 

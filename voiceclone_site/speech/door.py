@@ -9,17 +9,19 @@ connection is closed without the end of its chunks, and never as if all had been
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest
 from django.utils import translation
 from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
 
@@ -28,12 +30,15 @@ from synthesis.delivery import Delivery
 from synthesis.errors import ClientLeft
 from synthesis.models import SynthesisJob
 from synthesis.relay import Relay, Voice
-from voiceclone_site.django_threads import Headers, Receive, Scope, Send
+from voiceclone_site.accounts.authentication import address_of
+from voiceclone_site.django_threads import Headers, Receive, Scope, Send, environ_of
 from voiceclone_site.errors import Problem, problem_of
+from voiceclone_site.metrics import http_requests
 from voiceclone_site.requests import request_id_from, set_request_id
-from voiceclone_site.speech.admission import Admitted, Reader, admit, begun_by_a_view, checked_token
+from voiceclone_site.speech.admission import Admitted, Caller, admit, begun_by_a_view, checked_token
 from voiceclone_site.speech.dialect import Answer, Asked, Dialect, Speaking, SpeechWish, Spoken, VoiceRef
 from voiceclone_site.speech.routes import ROUTES
+from voices import logbook
 from voices.errors import Fault
 from voices.providers.errors import ProviderError
 from voices.threads import on_a_living_connection
@@ -125,8 +130,10 @@ async def answer(
     request_id = request_id_from(headers.get("x-request-id", ""))
     set_request_id(request_id)
     began = time.monotonic()
-    reader = Reader()
+    send = _counted(send, dialect)
+    caller = Caller(address="")
     try:
+        caller.address = address_of(_as_django_sees_it(scope))
         asked = Asked(
             method=scope["method"],
             path=scope["path"],
@@ -140,16 +147,20 @@ async def answer(
             wish = dialect.wish(asked)
         except Exception:
             # Who asks comes first: a stranger is not told what is wrong with the rest.
-            await relay.opening.run(partial(checked_token, credential, reader=reader))
+            await relay.opening.run(partial(checked_token, credential, caller=caller))
             raise
-        call = partial(admit, credential, wish, naming=dialect.naming, reader=reader)
+        call = partial(admit, credential, wish, naming=dialect.naming, caller=caller)
         admitted = await relay.opening.run(partial(on_a_living_connection, call), may_wait=False)
-        await _speak(relay, Exchange(dialect, wish, request_id, scope, receive, send), admitted)
+        exchange = Exchange(dialect, wish, request_id, scope, receive, send, headers=_left(caller))
+        await _speak(relay, exchange, admitted)
     except _Left:
         return
     except Exception as error:
-        with translation.override(_language(reader, headers)):
+        with translation.override(_language(caller, headers)):
             refusal = dialect.refusal(_problem(error))
+        refusal = replace(refusal, headers={**refusal.headers, **_left(caller)})
+        if caller.token is not None:
+            logbook.note(user=caller.token.owner_id, token=caller.token.pk)
         logger.info("speech refused with %d after %.0f ms", refusal.status, (time.monotonic() - began) * 1000)
         await _send_whole(refusal, request_id, send)
 
@@ -204,10 +215,33 @@ def _problem(error: Exception) -> Problem:
     return problem
 
 
-def _language(reader: Reader, headers: Mapping[str, str]) -> str:
+def _as_django_sees_it(scope: Scope) -> HttpRequest:
+    request = HttpRequest()
+    request.META = environ_of(scope, io.BytesIO())
+    return request
+
+
+def _left(caller: Caller) -> Mapping[str, str]:
+    return caller.standing.headers() if caller.standing is not None else {}
+
+
+def _counted(send: Send, dialect: Dialect) -> Send:
+    """As MetricsMiddleware counts what Django answers: how long it took until the answer began."""
+    began = time.monotonic()
+
+    async def counting(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            seconds = time.monotonic() - began
+            http_requests.labels("POST", f"speech {dialect.name}", message["status"]).observe(seconds)
+        await send(message)
+
+    return counting
+
+
+def _language(caller: Caller, headers: Mapping[str, str]) -> str:
     """The token owner's choice, else what the program asks for, else the site's own."""
-    if reader.language:
-        return reader.language
+    if caller.language:
+        return caller.language
     for wanted, _weight in parse_accept_lang_header(headers.get("accept-language", "")):
         with suppress(LookupError):
             return get_supported_language_variant(wanted)
@@ -229,6 +263,8 @@ def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
 
 async def _speak(relay: Relay, exchange: Exchange, admitted: Admitted) -> None:
     """Raises what is refused before the first audio; after it, whatever happens is told by the transfer and the row."""
+    job = admitted.job
+    logbook.note(user=job.owner_id, token=job.token_id, voice=job.voice_id, job=job.pk)
     watching = asyncio.create_task(_watch(exchange.receive, relay, admitted.job))
     try:
         voice = await relay.open(admitted.job, admitted.speech, wait=admitted.wait)
@@ -239,6 +275,7 @@ async def _speak(relay: Relay, exchange: Exchange, admitted: Admitted) -> None:
             logger.info("speech of job %s broke off: %s", voice.job.pk, told)
             raise _Left from None
         await voice.leave()
+        logger.info("spoke %d characters, first heard after %s ms", voice.tally.characters, voice.tally.first_audio_ms)
     except asyncio.CancelledError:
         raise _Left from None
     finally:

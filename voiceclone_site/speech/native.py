@@ -36,7 +36,7 @@ def wish(asked: Asked) -> SpeechWish:
     return SpeechWish(
         voice=VoiceRef(given["voice"]),
         text=given["text"],
-        audio_format=given.get("format", ""),
+        audio_format=given.get("format") or audio.accepted_format(asked.headers.get("accept", "")),
         sample_rate=given.get("sample_rate"),
         parameters=given.get("parameters") or {},
     )
