@@ -69,7 +69,8 @@ def find(state: State, *, account: str, clone_id: str) -> Clone:
 def everyone(state: State, *, account: str = "") -> list[Clone]:
     """All places of an account, or of all; the provider does not say its order."""
     rows = state.connection.execute(
-        "SELECT * FROM qiniu_voices WHERE ?1 = '' OR account = ?1 ORDER BY created DESC, id", (account,)
+        "SELECT * FROM qiniu_voices WHERE :account = '' OR account = :account ORDER BY created DESC, id",
+        {"account": account},
     ).fetchall()
     return [_settled(state, Clone(**dict(row))) for row in rows]
 
