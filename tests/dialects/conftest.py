@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.processes.started import Started, database_of_its_own, portal
+from tests.processes.started import Started, database_of_its_own, free_port, portal
 from tests.recordings import WOMAN, recording
 
 SCOPES = "voices:read,voices:write,speech,jobs:read,usage:read"
@@ -34,7 +34,7 @@ def _studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     folder = tmp_path_factory.mktemp("dialects")
     file = folder / "annie.wav"
     file.write_bytes(recording(WOMAN))
-    with database_of_its_own("dialects") as more, portal(folder / "data", **more) as started:
+    with database_of_its_own(f"test_dialects_{free_port()}") as more, portal(folder / "data", **more) as started:
 
         def key(person: str, scopes: str = SCOPES) -> str:
             user = f"{person}@example.com"
