@@ -126,10 +126,11 @@ def running(module: str, *arguments: str, environment: Mapping[str, str], log: P
 
 
 @contextmanager
-def portal(upstream: str) -> Iterator[Portal]:
+def portal(upstream: str, **more: str) -> Iterator[Portal]:
+    """`more`: further settings of its environment."""
     with tempfile.TemporaryDirectory(prefix="speech-benchmark-") as folder:
         port = free_port()
-        environment = os.environ | {"DATA_DIR": folder, "PORT": str(port), "UPSTREAM": upstream}
+        environment = os.environ | {"DATA_DIR": folder, "PORT": str(port), "UPSTREAM": upstream, **more}
         environment |= {"MODEL": MODEL, "VOICE": VOICE, "LOG_LEVEL": "WARNING", "REQUESTS_PER_MINUTE": "1000000"}
         manage = [sys.executable, "manage.py"]
         subprocess.run([*manage, "migrate", "-v", "0"], cwd=ROOT, env=environment, check=True)

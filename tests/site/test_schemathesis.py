@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import schemathesis
 from django.core.wsgi import get_wsgi_application
+from django.db import connections
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as effort
 from pytest_django import Settings
@@ -44,8 +45,10 @@ KNOWN: dict[str, str] = {}
 
 
 @pytest.fixture
-def api(alice: User, aliyun_account: ProviderAccount, settings: Settings) -> Any:
+def api(alice: User, aliyun_account: ProviderAccount, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The schema, and a portal with one of everything behind it."""
+    # Django closes what it finds inside a transaction between two requests; here that transaction is the test's.
+    monkeypatch.setattr(connections["default"], "close_if_unusable_or_obsolete", lambda: None)
     settings.REQUESTS_PER_MINUTE = 1_000_000
     User.objects.update(is_staff=True)
     alice.refresh_from_db()
