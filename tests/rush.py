@@ -7,6 +7,7 @@ SQLite's in-memory database is copied into a file for the while, and copied back
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -32,7 +33,7 @@ def rush(work: str, folder: Path, *, processes: int = 2, threads: int = 25, **gi
     """
     copy = folder / "rush.sqlite3"
     if connection.vendor == "sqlite":
-        with sqlite3.connect(copy) as file:
+        with contextlib.closing(sqlite3.connect(copy)) as file:
             connection.ensure_connection()
             connection.connection.backup(file)
         url = f"sqlite:///{copy}"
@@ -70,7 +71,7 @@ def rush(work: str, folder: Path, *, processes: int = 2, threads: int = 25, **gi
         assert each.returncode == 0
         outcomes += json.loads(said)
     if connection.vendor == "sqlite":
-        with sqlite3.connect(copy) as file:
+        with contextlib.closing(sqlite3.connect(copy)) as file:
             file.backup(connection.connection)
     return outcomes
 
