@@ -105,7 +105,15 @@ class ProviderAccountAdmin(AskingAdmin):
         if change:
             for name, before in ProviderAccount.objects.filter(pk=obj.pk).values(*names)[0].items() if names else ():
                 setattr(obj, name, before)
-        super().save_model(request, obj, form, change)
+        if change:
+            # Never the whole row: places and circuit move while the form is open.
+            obj.save(
+                update_fields=[
+                    field.name for field in obj._meta.concrete_fields if field.editable and not field.primary_key
+                ]
+            )
+        else:
+            super().save_model(request, obj, form, change)
         if change and wanted:
             plans.change_account(obj, by=request.user, **wanted)
         circuit.try_now(obj)
