@@ -36,6 +36,8 @@ def rush(work: str, folder: Path, *, processes: int = 2, threads: int = 25, **gi
         with contextlib.closing(sqlite3.connect(copy)) as file:
             connection.ensure_connection()
             connection.connection.backup(file)
+            # Here, not by whoever comes first: SQLite refuses at once, whatever the timeout, when two turn to WAL together.
+            file.execute("PRAGMA journal_mode=WAL")
         url = f"sqlite:///{copy}"
     else:
         named = connection.settings_dict
@@ -58,21 +60,31 @@ def rush(work: str, folder: Path, *, processes: int = 2, threads: int = 25, **gi
         )
         for number in range(processes)
     ]
+    try:
+        outcomes = _let_go(started)
+    finally:
+        for each in started:
+            each.kill()
+            each.communicate()
+    if connection.vendor == "sqlite":
+        with contextlib.closing(sqlite3.connect(copy)) as file:
+            file.backup(connection.connection)
+    return outcomes
+
+
+def _let_go(started: list[subprocess.Popen[str]]) -> list[str]:
     for each in started:
         assert each.stdout is not None
         assert each.stdout.readline() == "ready\n"
-    outcomes: list[str] = []
     for each in started:
         assert each.stdin is not None
         each.stdin.write("go\n")
         each.stdin.flush()
+    outcomes: list[str] = []
     for each in started:
         said, _nothing = each.communicate(timeout=120)
         assert each.returncode == 0
         outcomes += json.loads(said)
-    if connection.vendor == "sqlite":
-        with contextlib.closing(sqlite3.connect(copy)) as file:
-            file.backup(connection.connection)
     return outcomes
 
 
@@ -80,10 +92,13 @@ def _one_process(work: Callable[..., str], *, threads: int, first: int, given: d
     gate = threading.Barrier(threads)
 
     def one(number: int) -> str:
-        connection.ensure_connection()
-        gate.wait()
         try:
+            connection.ensure_connection()
+            gate.wait(timeout=60)
             return work(number=number, **given)
+        except BaseException:
+            gate.abort()  # who waits for one that never comes would wait for ever
+            raise
         finally:
             connections.close_all()
 
