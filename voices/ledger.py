@@ -13,6 +13,9 @@
 An entry is a difference, so the meters are the sums of the entries, and `books.discrepancies` is empty. A hold costs three
 statements with the row's own insert: the conditional update of all meters, the entry, the row (tests/voices/test_ledger.py).
 Closing belongs into the transaction that moves the row to its end: then a crash leaves both open, and the sweep closes both.
+
+Locks are taken in one order, or two transactions would wait for each other for ever: the voice's or job's row, its account's row
+(its places), the meters by key. So what one transaction closes of a row that has both is closed by one call.
 """
 
 from __future__ import annotations
@@ -159,12 +162,11 @@ def holding(*claims: Claim) -> Iterator[None]:
     raise Busy(retry_after=1.0)
 
 
-def add(*claims: Claim) -> None:
+def add(claim: Claim) -> None:
     """Count what is there already, whatever the caps say."""
     with transaction.atomic():
-        for claim in claims:
-            _shift(claim.moves, account_id=claim.account.pk, slots=claim.amounts.slots)
-        _write([claim.entry() for claim in claims])
+        _shift(claim.moves, slots={claim.account.pk: claim.amounts.slots})
+        _write([claim.entry()])
 
 
 # --- closing -----------------------------------------------------------------------------------------------------------
@@ -172,21 +174,19 @@ def add(*claims: Claim) -> None:
 
 def settle(row: uuid.UUID, purpose: LedgerEntry.Purpose, *, keeping: Amounts | None = None) -> None:
     """What was held is used. `keeping`: only this much of it is; the rest is given back."""
-    for hold in _open(row, purpose):
-        _close(hold, Kind.SETTLE, keeping or _amounts(hold))
+    _close(Kind.SETTLE, [(hold, keeping or _amounts(hold)) for hold in _open(row, purpose)])
 
 
 def settle_speech(row: uuid.UUID, *, characters: int, milliseconds: int = 0) -> None:
     """The job has ended, and `characters` were spoken, more or fewer than were held; at the price of the hold."""
     for hold in _open(row, Purpose.SPEECH):
         used = Amounts(characters=characters, cost=pricing.cost_of(characters, hold.price))
-        _close(hold, Kind.SETTLE, used, milliseconds=milliseconds)
+        _close(Kind.SETTLE, [(hold, used)], milliseconds=milliseconds)
 
 
-def release(row: uuid.UUID, purpose: LedgerEntry.Purpose) -> None:
+def release(row: uuid.UUID, *purposes: LedgerEntry.Purpose) -> None:
     """Nothing of it was used, or it is given back."""
-    for hold in _open(row, purpose):
-        _close(hold, Kind.RELEASE, NOTHING)
+    _close(Kind.RELEASE, [(hold, NOTHING) for purpose in purposes for hold in _open(row, purpose)])
 
 
 def _open(row: uuid.UUID, purpose: LedgerEntry.Purpose) -> list[LedgerEntry]:
@@ -199,35 +199,48 @@ _open_holds: plain_sql.Lookup[LedgerEntry] = plain_sql.Lookup(
 )
 
 
-def _close(hold: LedgerEntry, kind: LedgerEntry.Kind, final: Amounts, *, milliseconds: int = 0) -> None:
-    """The second of two that close the same hold finds that the database takes no second line for it."""
-    held = _amounts(hold)
-    back = Amounts(**{name: getattr(final, name) - getattr(held, name) for name in AMOUNTS})
+def _close(kind: Kind, finals: list[tuple[LedgerEntry, Amounts]], *, milliseconds: int = 0) -> None:
+    if not finals:
+        return
     with transaction.atomic():
-        try:
-            with transaction.atomic():
-                closing = LedgerEntry(
-                    kind=kind,
-                    hold=hold,
-                    day=hold.day,
-                    purpose=hold.purpose,
-                    row=hold.row,
-                    owner_id=hold.owner_id,
-                    account_id=hold.account_id,
-                    provider=hold.provider,
-                    voice=hold.voice,
-                    token_id=hold.token_id,
-                    price=hold.price,
-                    milliseconds=milliseconds,
-                    **_columns(back),
-                )
-                plain_sql.insert(closing)
-        except IntegrityError:
-            if LedgerEntry.objects.filter(hold=hold).exists():
-                return
-            raise
-        moves = meters.moved_by(back, user_id=hold.owner_id, account_id=hold.account_id, day=hold.day)
-        _shift(moves, account_id=hold.account_id, slots=back.slots)
+        moves: dict[Gauge, int] = {}
+        slots: dict[int, int] = {}
+        for hold, final in finals:
+            back = _difference(hold, final)
+            if not _closed(hold, kind, back, milliseconds=milliseconds):
+                continue
+            moved = meters.moved_by(back, user_id=hold.owner_id, account_id=hold.account_id, day=hold.day)
+            for gauge, amount in moved.items():
+                moves[gauge] = moves.get(gauge, 0) + amount
+            slots[hold.account_id] = slots.get(hold.account_id, 0) + back.slots
+        _shift(moves, slots=slots)
+
+
+def _closed(hold: LedgerEntry, kind: Kind, back: Amounts, *, milliseconds: int) -> bool:
+    """The second of two that close the same hold finds that the database takes no second line for it."""
+    closing = LedgerEntry(
+        kind=kind,
+        hold=hold,
+        day=hold.day,
+        purpose=hold.purpose,
+        row=hold.row,
+        owner_id=hold.owner_id,
+        account_id=hold.account_id,
+        provider=hold.provider,
+        voice=hold.voice,
+        token_id=hold.token_id,
+        price=hold.price,
+        milliseconds=milliseconds,
+        **_columns(back),
+    )
+    try:
+        with transaction.atomic():
+            plain_sql.insert(closing)
+    except IntegrityError:
+        if LedgerEntry.objects.filter(hold=hold).exists():
+            return False
+        raise
+    return True
 
 
 # --- the parts ---------------------------------------------------------------------------------------------------------
@@ -237,6 +250,11 @@ AMOUNTS: Final = tuple(Amounts.__dataclass_fields__)
 
 def _amounts(entry: LedgerEntry) -> Amounts:
     return Amounts(**{name: getattr(entry, name) for name in AMOUNTS})
+
+
+def _difference(hold: LedgerEntry, final: Amounts) -> Amounts:
+    held = _amounts(hold)
+    return Amounts(**{name: getattr(final, name) - getattr(held, name) for name in AMOUNTS})
 
 
 def _columns(amounts: Amounts) -> dict[str, int]:
@@ -252,9 +270,9 @@ def _summed(claims: tuple[Claim, ...]) -> dict[Gauge, int]:
 
 
 def _taken(claims: tuple[Claim, ...]) -> bool:
-    return meters.take(_summed(claims)) and all(
+    return all(
         meters.take_slots(claim.account.pk, claim.amounts.slots) for claim in claims if claim.amounts.slots
-    )
+    ) and meters.take(_summed(claims))
 
 
 def _write(entries: list[LedgerEntry]) -> None:
@@ -262,7 +280,11 @@ def _write(entries: list[LedgerEntry]) -> None:
         plain_sql.insert(entry)
 
 
-def _shift(moves: dict[Gauge, int], *, account_id: int, slots: int) -> None:
+def _shift(moves: dict[Gauge, int], *, slots: dict[int, int]) -> None:
+    """`slots` by the account's id."""
+    for account_id, places in sorted(slots.items()):
+        if places:
+            meters.shift_slots(account_id, places)
     with transaction.atomic():
         moved = meters.shift(moves)
         if not moved:
@@ -270,8 +292,6 @@ def _shift(moves: dict[Gauge, int], *, account_id: int, slots: int) -> None:
     if not moved:
         plans.open_meters(list(moves))
         meters.shift(moves)
-    if slots:
-        meters.shift_slots(account_id, slots)
 
 
 def _open_meters_or_refuse(claims: tuple[Claim, ...]) -> None:
