@@ -54,7 +54,6 @@ State, Mode = SynthesisJob.State, SynthesisJob.Mode
 
 ADVANCE = "synthesis.tasks.advance_job"
 TASK_SECONDS = 1800
-KEEP_ALIVE_TEXT = "1"
 BACKGROUND_ATTEMPTS = 5
 WAKE_UPS = 8
 """Of one owner's jobs that wait; further ones are taken up as these end, so that nobody fills the queue in front of others."""
@@ -259,14 +258,6 @@ def record(
         plain_sql.insert(job)
     logbook.note(job=job.pk, voice=job.voice_id, provider=job.provider)
     return job
-
-
-def keep_alive(voice: VoiceClone, *, asked_by: Owner) -> SynthesisJob:
-    """Let a voice speak one sign, so that its provider does not remove it for silence. It costs that sign, so somebody asks.
-
-    Raises as `check` and `record` do.
-    """
-    return submit(check(asked_by, voice=voice, text=KEEP_ALIVE_TEXT))
 
 
 def cancel(job: SynthesisJob) -> None:

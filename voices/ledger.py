@@ -199,7 +199,7 @@ _open_holds: plain_sql.Lookup[LedgerEntry] = plain_sql.Lookup(
 )
 
 
-def _close(kind: Kind, finals: list[tuple[LedgerEntry, Amounts]], *, milliseconds: int = 0) -> None:
+def _close(kind: LedgerEntry.Kind, finals: list[tuple[LedgerEntry, Amounts]], *, milliseconds: int = 0) -> None:
     if not finals:
         return
     with transaction.atomic():
@@ -216,7 +216,7 @@ def _close(kind: Kind, finals: list[tuple[LedgerEntry, Amounts]], *, millisecond
         _shift(moves, slots=slots)
 
 
-def _closed(hold: LedgerEntry, kind: Kind, back: Amounts, *, milliseconds: int) -> bool:
+def _closed(hold: LedgerEntry, kind: LedgerEntry.Kind, back: Amounts, *, milliseconds: int) -> bool:
     """The second of two that close the same hold finds that the database takes no second line for it."""
     closing = LedgerEntry(
         kind=kind,
