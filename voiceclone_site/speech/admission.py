@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from synthesis import services
 from synthesis.delivery import Delivery, plan
 from synthesis.models import SynthesisJob
+from synthesis.services import SpeechOrder
 from voiceclone_site.accounts import limits
 from voiceclone_site.accounts.errors import TokenMissing
 from voiceclone_site.accounts.limits import Standing
@@ -42,6 +43,20 @@ class Admitted:
     wait: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A checked wish that kept audio may answer. The storage knows whether it is there still, and it may be another machine."""
+
+    order: SpeechOrder
+    speech: Speech
+    delivery: Delivery
+
+    def admitted(self) -> Admitted:
+        """As a repeat, or to be spoken after all. Raises Busy, and what a hold raises."""
+        begun = services.begin(self.order, of=services.kept_for(self.order))
+        return Admitted(begun.job, self.speech, self.delivery, begun.wait)
+
+
 @dataclass(slots=True)
 class Caller:
     """Who asks, as it becomes known: `address` at once, empty where nobody knows it; `token` when it has been checked; `standing`
@@ -57,7 +72,7 @@ class Caller:
         return self.token.owner.language if self.token is not None else ""
 
 
-def admit(token: Token, wish: SpeechWish, *, naming: Callable[[str], str], caller: Caller) -> Admitted:
+def admit(token: Token, wish: SpeechWish, *, naming: Callable[[str], str], caller: Caller) -> Admitted | Candidate:
     """Raises the NotLetIn tree, PermissionDenied, Http404, what `services.check` raises, and Busy."""
     row = checked_token(token, caller=caller)
     voice = find_voice(row.owner, wish.voice)
@@ -75,6 +90,8 @@ def admit(token: Token, wish: SpeechWish, *, naming: Callable[[str], str], calle
             token_id=row.pk,
         )
     speech = speech_of(voice)
+    if services.may_be_kept(order):
+        return Candidate(order, speech, delivery)
     begun = services.begin(order)
     return Admitted(begun.job, speech, delivery, begun.wait)
 

@@ -25,17 +25,18 @@ from django.http import HttpRequest
 from django.utils import translation
 from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
 
-from synthesis import audio
+from synthesis import audio, repeats
 from synthesis.delivery import Delivery
 from synthesis.errors import ClientLeft
 from synthesis.models import SynthesisJob
 from synthesis.relay import Relay, Voice
+from synthesis.replay import Replay
 from voiceclone_site.accounts.authentication import address_of
 from voiceclone_site.django_threads import Headers, Receive, Scope, Send, environ_of
 from voiceclone_site.errors import Problem, problem_of
 from voiceclone_site.metrics import http_requests
 from voiceclone_site.requests import request_id_from, set_request_id
-from voiceclone_site.speech.admission import Admitted, Caller, admit, begun_by_a_view, checked_token
+from voiceclone_site.speech.admission import Admitted, Caller, Candidate, admit, begun_by_a_view, checked_token
 from voiceclone_site.speech.dialect import Answer, Asked, Dialect, Speaking, SpeechWish, Spoken, VoiceRef
 from voiceclone_site.speech.routes import ROUTES
 from voices import logbook
@@ -151,6 +152,9 @@ async def answer(
             raise
         call = partial(admit, credential, wish, naming=dialect.naming, caller=caller)
         admitted = await relay.opening.run(partial(on_a_living_connection, call), may_wait=False)
+        if isinstance(admitted, Candidate):
+            look = partial(on_a_living_connection, admitted.admitted)
+            admitted = await relay.reading.run(look, may_wait=False)
         exchange = Exchange(dialect, wish, request_id, scope, receive, send, headers=_left(caller))
         await _speak(relay, exchange, admitted)
     except _Left:
@@ -290,11 +294,12 @@ async def _watch(receive: Receive, relay: Relay, job: SynthesisJob) -> None:
         voice.stop(ClientLeft())
 
 
-async def _pass_on(voice: Voice, exchange: Exchange, delivery: Delivery) -> None:
+async def _pass_on(voice: Voice | Replay, exchange: Exchange, delivery: Delivery) -> None:
     dialect, wish = exchange.dialect, exchange.wish
     speaking = speaking_of(voice, delivery)
     framing = dialect.framing(wish, speaking)
-    response = Response(exchange, {**exchange.headers, **STREAMED, **dialect.headers(wish, speaking)})
+    repeat = repeats.HEADER if voice.job.is_repeat else {}
+    response = Response(exchange, {**exchange.headers, **STREAMED, **repeat, **dialect.headers(wish, speaking)})
     body = framing.opening()
     clip = Clip(delivery, is_measured=bool(wish.framing) or wish.marks)
     try:
@@ -345,7 +350,7 @@ class Clip:
         return data
 
 
-def speaking_of(voice: Voice, delivery: Delivery) -> Speaking:
+def speaking_of(voice: Voice | Replay, delivery: Delivery) -> Speaking:
     job = voice.job
     return Speaking(
         job_id=job.pk,
@@ -355,6 +360,6 @@ def speaking_of(voice: Voice, delivery: Delivery) -> Speaking:
         text=job.text,
         audio_format=delivery.audio_format,
         sample_rate=delivery.sample_rate,
-        characters=job.characters_expected,
+        characters=0 if job.is_repeat else job.characters_expected,
         request_id=voice.tally.request_id,
     )
