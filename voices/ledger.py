@@ -20,7 +20,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
@@ -60,7 +60,12 @@ class Claim:
     @property
     def moves(self) -> dict[Gauge, int]:
         return meters.moved_by(
-            self.amounts, user_id=self.owner_id, account_id=self.account.pk, day=self.day, beside=self.beside
+            self.amounts,
+            user_id=self.owner_id,
+            token_id=self.token_id,
+            account_id=self.account.pk,
+            day=self.day,
+            beside=self.beside,
         )
 
     def entry(self) -> LedgerEntry:
@@ -87,9 +92,11 @@ def place(voice: VoiceClone, account: ProviderAccount) -> Claim:
     return _of_voice(Purpose.PLACE, voice, account, Amounts(voices=1, slots=1))
 
 
-def training(voice: VoiceClone, account: ProviderAccount) -> Claim:
+def training(voice: VoiceClone, account: ProviderAccount, *, token_id: int | None) -> Claim:
+    """Paid by the token that asks, which need not be the one that made the voice."""
     price = pricing.of_training(account)
-    return _of_voice(Purpose.TRAINING, voice, account, Amounts(trainings=1, cost=price), price=price)
+    claim = _of_voice(Purpose.TRAINING, voice, account, Amounts(trainings=1, cost=price), price=price)
+    return replace(claim, token_id=token_id)
 
 
 def recording(voice: VoiceClone, account: ProviderAccount, *, size: int) -> Claim:
@@ -145,8 +152,8 @@ def _of_voice(
 def holding(*claims: Claim) -> Iterator[None]:
     """Hold all of these, and what the block writes, in one transaction: both are there afterwards, or neither.
 
-    Raises LimitReached for the person's own limits, AccountExhausted for the account's; Busy when others keep taking what
-    has just become free.
+    Raises LimitReached for the limits of the person or their token, AccountExhausted for the account's; Busy when others keep
+    taking what has just become free.
     """
     for _try in range(TRIES):
         with transaction.atomic():
@@ -226,7 +233,9 @@ def _close(hold: LedgerEntry, kind: LedgerEntry.Kind, final: Amounts, *, millise
             if LedgerEntry.objects.filter(hold=hold).exists():
                 return
             raise
-        moves = meters.moved_by(back, user_id=hold.owner_id, account_id=hold.account_id, day=hold.day)
+        moves = meters.moved_by(
+            back, user_id=hold.owner_id, token_id=hold.token_id, account_id=hold.account_id, day=hold.day
+        )
         _shift(moves, account_id=hold.account_id, slots=back.slots)
 
 
@@ -290,9 +299,10 @@ def _open_meters_or_refuse(claims: tuple[Claim, ...]) -> None:
 
 
 def _refusal(gauge: Gauge, meter: Meter, *, asked: int) -> Exhausted:
-    if gauge.user_id is None:
+    if gauge.account_id is not None:
         return refused_quota.of_account(gauge)
-    return refused_quota.of_person(gauge, used=meter.used, limit=meter.cap or 0, asked=asked)
+    refused = refused_quota.of_person if gauge.token_id is None else refused_quota.of_token
+    return refused(gauge, used=meter.used, limit=meter.cap or 0, asked=asked)
 
 
 def _has_room(claim: Claim) -> bool:
