@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from synthesis.errors import Cancelled, ClientLeft, EmptySpeech, Interrupted
 from synthesis.models import SynthesisJob
+from synthesis.replay import Replay
 from synthesis.settling import Heard, Tally, append_to, settle_broken, settle_together, spool_file
 from synthesis.streaming import LEASE, RENEW_EVERY, request_of
 from voices import circuit, leave
@@ -52,8 +53,10 @@ class Relay:
         self.pool: Pool[aio.Connection] = Pool()
         self.opening = DatabaseThreads(threads, name="speech-opening", prepare=prepare_thread)
         self.settling = DatabaseThreads(threads, name="speech-settling", prepare=prepare_thread)
+        # A storage that hangs keeps those waiting who ask for what it holds, and nobody else.
+        self.reading = DatabaseThreads(threads, name="speech-reading", prepare=prepare_thread)
         self._whole = Together(self.settling, _close_whole, most=TOGETHER)
-        self.speaking: dict[uuid.UUID, Voice] = {}
+        self.speaking: dict[uuid.UUID, Voice | Replay] = {}
         self._settlements: set[asyncio.Future[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
 
@@ -74,14 +77,15 @@ class Relay:
         await self.pool.close()
         self.opening.close()
         self.settling.close()
+        self.reading.close()
 
-    async def open(self, job: SynthesisJob, speech: Speech, *, wait: float = 0.0) -> Voice:
-        """The job's first audio, asked for in `wait` seconds; its intent has been committed.
+    async def open(self, job: SynthesisJob, speech: Speech, *, wait: float = 0.0) -> Voice | Replay:
+        """The job's first audio, asked for in `wait` seconds; its intent has been committed. Of a repeat, what was kept.
 
         Raises ProviderError or PortalError when nothing was heard; the job has then been settled, and so it has when the caller
         is cancelled.
         """
-        voice = Voice(self, job, speech)
+        voice = self._replay(job) if job.is_repeat else Voice(self, job, speech)
         self.speaking[job.pk] = voice
         try:
             if wait:
@@ -91,6 +95,9 @@ class Relay:
             await voice.leave(error)
             raise
         return voice
+
+    def _replay(self, job: SynthesisJob) -> Replay:
+        return Replay(job, threads=self.reading, gone=partial(self.speaking.pop, job.pk, None))
 
     def answers(self, account: ProviderAccount) -> None:
         """A provider has begun to speak: that it is well is worth a thread only where there was a doubt."""
@@ -127,7 +134,8 @@ class Relay:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(RENEW_EVERY)
-            held = {voice.job.pk: voice.job.lease_token for voice in self.speaking.values()}
+            speaking = [voice for voice in self.speaking.values() if isinstance(voice, Voice)]
+            held = {voice.job.pk: voice.job.lease_token for voice in speaking}
             if not held:
                 continue
             try:

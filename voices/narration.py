@@ -60,6 +60,8 @@ HAPPENED: Mapping[str, Sentence] = {
     "failed": _("The training failed."),
     "retrain_requested": _("You asked for it to be trained again."),
     "recording_erased": _("You had the recording erased; the voice stays."),
+    "repeats_on": _("From now on it answers repeats with the audio that was kept."),
+    "repeats_off": _("From now on every request is spoken anew."),
     "delete_requested": _("You asked for it to be deleted."),
     "delete_failed": _("The provider could not delete it yet; we try again."),
     "deleted": _("The voice was deleted."),

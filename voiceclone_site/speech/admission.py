@@ -46,6 +46,20 @@ class Admitted:
     wait: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A checked wish that kept audio may answer. The storage knows whether it is there still, and it may be another machine."""
+
+    order: SpeechOrder
+    speech: Speech
+    delivery: Delivery
+
+    def admitted(self) -> Admitted:
+        """As a repeat, or to be spoken after all. Raises Busy, and what a hold raises."""
+        begun = services.begin(self.order, of=services.kept_for(self.order))
+        return Admitted(begun.job, self.speech, self.delivery, begun.wait)
+
+
 @dataclass(slots=True)
 class Caller:
     """Who asks, as it becomes known: `address` at once, empty where nobody knows it; `token` when it has been checked; `standing`
@@ -73,26 +87,30 @@ class Asking:
     caller: Caller
 
 
-Admission = Together[Asking, Admitted]
+Admission = Together[Asking, Admitted | Candidate]
 MOST_TOGETHER = 64
 """Who come at the same time are let in by one visit to the database; beyond so many by the next."""
 
 
-def admit_together(asking: Sequence[Asking]) -> list[Admitted | Exception]:
+def admit_together(asking: Sequence[Asking]) -> list[Admitted | Candidate | Exception]:
     """All who came at the same time, in one visit to the database; each is let in or refused by itself: with the NotLetIn tree,
     PermissionDenied, TooManyRequests, Http404, what `services.check` raises, Exhausted or Busy.
 
     A row is read once for all who came before it was read. Raises OperationalError or InterfaceError when the database is the
     reason: then none was let in.
     """
-    answers: dict[int, Admitted | Exception] = {}
+    answers: dict[int, Admitted | Candidate | Exception] = {}
     orders: dict[int, tuple[SpeechOrder, Delivery]] = {}
     voices = _Voices()
     for place, refused in enumerate(_checked_tokens(asking)):
         try:
             if refused is not None:
                 raise refused
-            orders[place] = _order(asking[place], voices)
+            order, delivery = _order(asking[place], voices)
+            if services.may_be_kept(order):
+                answers[place] = Candidate(order, voices.speech_of(order.voice), delivery)
+            else:
+                orders[place] = (order, delivery)
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:
@@ -107,7 +125,7 @@ def admit_together(asking: Sequence[Asking]) -> list[Admitted | Exception]:
     return [answers[place] for place in range(len(asking))]
 
 
-def let_in(asking: Sequence[Asking]) -> list[Admitted | Exception]:
+def let_in(asking: Sequence[Asking]) -> list[Admitted | Candidate | Exception]:
     return on_a_living_connection(partial(admit_together, asking))
 
 
