@@ -30,6 +30,8 @@ OF_USER: Final[Sequence[Measure]] = (
 )
 OF_ACCOUNT: Final[Sequence[Measure]] = (Measure.TRAININGS, Measure.CHARACTERS, Measure.COST)
 MONTHLY: Final[Sequence[Measure]] = (Measure.CHARACTERS, Measure.TRAININGS)
+OF_PEOPLE: Final = "user:"
+"""How the key of a person's meter begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Gauge:
 
     @property
     def key(self) -> str:
-        whose = f"user:{self.user_id}" if self.user_id is not None else f"account:{self.account_id}"
+        whose = f"{OF_PEOPLE}{self.user_id}" if self.user_id is not None else f"account:{self.account_id}"
         return f"{whose}:{self.measure}:{self.period}"
 
     @property

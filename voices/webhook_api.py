@@ -31,7 +31,7 @@ AN_ENDPOINT = OpenApiExample(
     "When something is done",
     value={
         "url": "https://example.com/hooks/voices",
-        "events": ["voice.ready", "voice.failed", "job.done", "job.failed"],
+        "events": ["voice.ready", "voice.failed", "job.done", "job.failed", "quota.warning"],
     },
     request_only=True,
 )
