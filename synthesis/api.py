@@ -245,12 +245,16 @@ class BatchView(APIView):
                 request_only=True,
             )
         ],
+        parameters=[IDEMPOTENCY_KEY],
         responses={201: CreatedBatchSerializer},
     )
-    def post(self, request: Request) -> Response:
-        batch, jobs = job_services.submit_batch(checked_batch(request))
-        body = {"batch": batch, "jobs": jobs}
-        return Response(CreatedBatchSerializer(body, context={"request": request}).data, status=201)
+    def post(self, request: Request) -> HttpResponseBase:
+        def act(_pk: uuid.UUID) -> Response:
+            batch, jobs = job_services.submit_batch(checked_batch(request))
+            body = {"batch": batch, "jobs": jobs}
+            return Response(CreatedBatchSerializer(body, context={"request": request}).data, status=201)
+
+        return once(request, act, in_one=True)
 
 
 class JobView(APIView):

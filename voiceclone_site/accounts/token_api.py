@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
+
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -14,6 +17,8 @@ from rest_framework.views import APIView
 from voiceclone_site.accounts import services
 from voiceclone_site.accounts.models import ApiToken, User
 from voiceclone_site.accounts.scopes import Scope, StaffScope
+from voices.callers import token_of
+from voices.once import IDEMPOTENCY_KEY, once
 from voices.serializers import StrictSerializer, checked
 
 EVERY_SCOPE = [*Scope.choices, *StaffScope.choices]
@@ -92,9 +97,11 @@ class TokensView(GenericAPIView[ApiToken]):
         description=_(
             "`token` is shown in this answer only. Asked by a token, the new one may do no more than it: no scope that it "
             "lacks, no later end, no other addresses; a token with a request limit of its own makes none. The new one lives "
-            "on when that one is revoked."
+            "on when that one is revoked. With an `Idempotency-Key` the same asker is shown the same token again for 24 hours, in "
+            "which it is kept encrypted."
         ),
         request=NewTokenSerializer,
+        parameters=[IDEMPOTENCY_KEY],
         examples=[
             OpenApiExample(
                 "For a reader of voices",
@@ -104,14 +111,18 @@ class TokensView(GenericAPIView[ApiToken]):
         ],
         responses={201: IssuedTokenSerializer},
     )
-    def post(self, request: Request) -> Response:
-        wanted = checked(NewTokenSerializer, request.data)
-        if isinstance(request.auth, ApiToken):
-            row, token = services.issue_by_token(request.auth, **wanted)
-        else:
-            row, token = services.issue_token(me(request), **wanted)
-        body = {**TokenSerializer(row).data, "token": token.text}
-        return Response(body, status=201, headers={"Cache-Control": "no-store"})
+    def post(self, request: Request) -> HttpResponseBase:
+        def act(_pk: uuid.UUID) -> Response:
+            wanted = checked(NewTokenSerializer, request.data)
+            if isinstance(request.auth, ApiToken):
+                row, token = services.issue_by_token(request.auth, **wanted)
+            else:
+                row, token = services.issue_token(me(request), **wanted)
+            body = {**TokenSerializer(row).data, "token": token.text}
+            return Response(body, status=201, headers={"Cache-Control": "no-store"})
+
+        # Another token of the same person may be a weaker one, and must not be shown what this one has made.
+        return once(request, act, in_one=True, beside=f"asked by {token_of(request)}")
 
 
 class TokenView(APIView):
