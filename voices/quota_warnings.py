@@ -64,4 +64,4 @@ def _told(percent: int) -> Exists:
 
 def _forget_what_was_given_back() -> None:
     past = QuotaWarning.objects.filter(at__lt=timezone.now() - QUIET)
-    past.filter(meter__period="", meter__is_low=False).delete()
+    past.filter(Exists(Meter.objects.filter(pk=OuterRef("meter"), period="", is_low=False))).delete()

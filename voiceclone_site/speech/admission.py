@@ -7,7 +7,7 @@ moment ago, by whatever process, is refused.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,8 +15,10 @@ from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 
 from synthesis import services
-from synthesis.delivery import Delivery, plan
+from synthesis.delivery import Delivery
+from synthesis.in_turn import Passage
 from synthesis.models import SynthesisJob
+from synthesis.stream_services import check_stream, delivery_of, pieces_of
 from voiceclone_site.accounts import limits
 from voiceclone_site.accounts.errors import TokenMissing
 from voiceclone_site.accounts.limits import Standing
@@ -40,6 +42,7 @@ class Admitted:
     speech: Speech
     delivery: Delivery
     wait: float = 0.0
+    pieces: Sequence[Passage] = ()
 
 
 @dataclass(slots=True)
@@ -64,33 +67,22 @@ def admit(token: Token, wish: SpeechWish, *, naming: Callable[[str], str], calle
     with _named(naming):
         if wish.model and wish.model != voice.model:
             raise InvalidInput(fields={"model": [_("This voice speaks with another model. Leave the choice to it.")]})
-        delivery = delivery_of(voice, wish)
-        order = services.check(
+        checked = check_stream(
             row.owner,
             voice=voice,
             text=wish.text,
-            audio_format=delivery.source_format,
-            sample_rate=delivery.source_rate,
-            parameters={**delivery.parameters, **wish.parameters},
+            audio_format=wish.audio_format,
+            sample_rate=wish.sample_rate,
+            parameters=wish.parameters,
             token_id=row.pk,
+            bit_rate=wish.bit_rate,
+            speed=wish.speed or (voice.usual_speed if wish.at_usual_speed else None),
+            hints=wish.hints,
+            word_times=wish.marks,
         )
     speech = speech_of(voice)
-    begun = services.begin(order)
-    return Admitted(begun.job, speech, delivery, begun.wait)
-
-
-def delivery_of(voice: VoiceClone, wish: SpeechWish) -> Delivery:
-    """Raises InvalidInput."""
-    return plan(
-        voice.traits,
-        voice.model,
-        audio_format=wish.audio_format,
-        sample_rate=wish.sample_rate,
-        bit_rate=wish.bit_rate,
-        speed=wish.speed or (voice.usual_speed if wish.at_usual_speed else None),
-        hints=wish.hints,
-        word_times=wish.marks,
-    )
+    begun = services.begin(checked.order)
+    return Admitted(begun.job, speech, checked.delivery, begun.wait, checked.pieces)
 
 
 def checked_token(token: Token, *, caller: Caller) -> ApiToken:
@@ -104,11 +96,10 @@ def checked_token(token: Token, *, caller: Caller) -> ApiToken:
     return row
 
 
-def begun_by_a_view(job_id: str, *, wait: float) -> Admitted:
-    """A job that a view has begun just now, with everything that its voice needs."""
+def begun_by_a_view(job_id: str, *, wait: float, audio_format: str, sample_rate: int) -> Admitted:
+    """A job that a view has begun just now, with everything that its voice needs, and how it leaves."""
     job = SynthesisJob.objects.select_related("voice__account").get(pk=job_id)
-    untouched = Delivery(job.audio_format, job.sample_rate, job.audio_format, job.sample_rate)
-    return Admitted(job, speech_of(job.voice), untouched, wait)
+    return Admitted(job, speech_of(job.voice), delivery_of(job, audio_format, sample_rate), wait, pieces_of(job))
 
 
 def speech_of(voice: VoiceClone) -> Speech:
