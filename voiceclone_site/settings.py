@@ -328,6 +328,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "voiceclone_site.openapi.refusals_everywhere",
         "voiceclone_site.examples.examples_everywhere",
+        "voiceclone_site.messages.messages_everywhere",
     ],
 }
 
