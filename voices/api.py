@@ -269,9 +269,10 @@ class VoiceRetrainView(APIView):
                 filename=order["sample"].name,
                 consent=consent,
                 reading_id=order["reading"],
+                token_id=token_of(request),
             )
         else:
-            services.retrain(voice)
+            services.retrain(voice, token_id=token_of(request))
         return answered(request, voice, status=202)
 
 

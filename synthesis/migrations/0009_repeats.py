@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0003_names_for_operators'),
         ('synthesis', '0008_operators_indexes'),
-        ('voices', '0011_answers_repeats'),
+        ('voices', '0012_answers_repeats'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

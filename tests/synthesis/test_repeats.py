@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
-from synthesis import job_services, services
+from synthesis import job_services, keeping_services, services
 from synthesis.models import SynthesisJob
 from tests.bucket import Bucket
 from tests.cast import token_of
@@ -283,9 +283,9 @@ def test_what_was_not_spoken_to_its_end_is_never_a_repeat(
 
 
 def test_what_has_to_be_spoken_anew_is(voice: VoiceClone, sandbox: Sandbox, alice: User) -> None:
-    job = finish(submitted(voice, services.KEEP_ALIVE_TEXT))
-    assert submitted(voice, services.KEEP_ALIVE_TEXT).is_repeat
-    for anew in (services.keep_alive(voice, asked_by=alice), job_services.retry(job)):
+    job = finish(submitted(voice, keeping_services.TEXT))
+    assert submitted(voice, keeping_services.TEXT).is_repeat
+    for anew in (keeping_services.keep_alive(voice, asked_by=alice), job_services.retry(job)):
         assert not finish(anew).is_repeat
     assert spoken(sandbox) == 3
 

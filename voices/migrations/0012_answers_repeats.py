@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('voices', '0010_operators_indexes'),
+        ('voices', '0011_budgets'),
     ]
 
     operations = [
