@@ -7,11 +7,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from synthesis import job_services, services
+from synthesis import job_services, keeping_admin, services
 from synthesis.models import JobEvent, SynthesisJob
 from voices.asking import Question
 from voices.evidence import EvidenceAdmin, EvidenceInline, WhoMustActFilter, ticket_field
 from voices.failures import shown
+
+__all__ = ["keeping_admin"]  # registered by being imported
 
 
 class EventInline(EvidenceInline):

@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.core.cache import cache
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.db.models.fields.files import FieldFile
 from django.utils import timezone
@@ -54,7 +55,6 @@ State, Mode = SynthesisJob.State, SynthesisJob.Mode
 
 ADVANCE = "synthesis.tasks.advance_job"
 TASK_SECONDS = 1800
-KEEP_ALIVE_TEXT = "1"
 BACKGROUND_ATTEMPTS = 5
 WAKE_UPS = 8
 """Of one owner's jobs that wait; further ones are taken up as these end, so that nobody fills the queue in front of others."""
@@ -194,9 +194,49 @@ def begin(order: SpeechOrder, *, pk: uuid.UUID | None = None) -> Begun:
 
     Raises as `record` does, and Busy also when the account rests.
     """
-    with transaction.atomic():
-        wait = leave.reserve(order.voice.account, "synthesis")
-        return Begun(record(order, mode=Mode.STREAM, pk=pk), wait)
+    return _begin([_drafted(order, mode=Mode.STREAM, pk=pk)])[0]
+
+
+def begin_together(orders: Sequence[SpeechOrder]) -> list[Begun | Exception]:
+    """The same for many in one transaction, each with what `begin` would raise for it; whoever is refused holds up nobody.
+
+    Raises OperationalError or InterfaceError when the database is the reason: then none has begun.
+    """
+    drafts = [_drafted(order, mode=Mode.STREAM) for order in orders]
+    # An account whose circuit is being tried lets one out at most.
+    at_once = [draft for draft in drafts if draft.voice.account.circuit == ProviderAccount.Circuit.CLOSED]
+    begun: dict[uuid.UUID, Begun | Exception] = {}
+    if len(at_once) > 1:
+        together = _outcome(at_once)
+        # Where one of them is in the way, each is told by itself what is in its own way.
+        begun = {each.job.pk: each for each in together} if isinstance(together, list) else {}
+    for draft in drafts:
+        if draft.pk not in begun:
+            alone = _outcome([draft])
+            begun[draft.pk] = alone[0] if isinstance(alone, list) else alone
+    return [begun[draft.pk] for draft in drafts]
+
+
+def _outcome(drafts: Sequence[SynthesisJob]) -> list[Begun] | Exception:
+    try:
+        return _begin(drafts)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        return error
+
+
+def _begin(drafts: Sequence[SynthesisJob]) -> list[Begun]:
+    by_account: dict[int, list[SynthesisJob]] = {}
+    for draft in drafts:
+        by_account.setdefault(draft.voice.account_id or 0, []).append(draft)
+    waits: dict[uuid.UUID, float] = {}
+    with _recording(drafts):
+        # In one order, or two processes would wait for each other.
+        for _account_id, theirs in sorted(by_account.items()):
+            slots = leave.reserve(theirs[0].voice.account, "synthesis", calls=len(theirs))
+            waits |= {draft.pk: slot for draft, slot in zip(theirs, slots, strict=True)}
+    return [Begun(draft, waits[draft.pk]) for draft in drafts]
 
 
 def refuse(job: SynthesisJob, error: ProviderError | PortalError) -> None:
@@ -217,6 +257,15 @@ def record(
 
     A streamed one is already in our hands; a background one waits for a worker. Raises LimitReached, AccountExhausted or Busy.
     """
+    job = _drafted(order, mode=mode, pk=pk, batch=batch)
+    with _recording([job]):
+        pass
+    return job
+
+
+def _drafted(
+    order: SpeechOrder, *, mode: SynthesisJob.Mode, pk: uuid.UUID | None = None, batch: uuid.UUID | None = None
+) -> SynthesisJob:
     now = timezone.now()
     ours: dict[str, Any] = {"state": State.QUEUED, "due_at": now}
     if mode == Mode.STREAM:
@@ -230,7 +279,7 @@ def record(
             "intent": INTENT,
             "intent_at": now,
         }
-    job = SynthesisJob(
+    return SynthesisJob(
         pk=pk or uuid.uuid4(),
         owner=order.owner,
         token_id=order.token_id,
@@ -247,26 +296,27 @@ def record(
         batch=batch,
         **ours,
     )
-    claim = ledger.speech(
-        job.pk,
-        owner_id=job.owner_id,
-        voice=job.voice,
-        characters=order.characters,
-        model=job.model,
-        token_id=order.token_id,
-    )
-    with ledger.holding(claim):
-        plain_sql.insert(job)
-    logbook.note(job=job.pk, voice=job.voice_id, provider=job.provider)
-    return job
 
 
-def keep_alive(voice: VoiceClone, *, asked_by: Owner) -> SynthesisJob:
-    """Let a voice speak one sign, so that its provider does not remove it for silence. It costs that sign, so somebody asks.
-
-    Raises as `check` and `record` do.
-    """
-    return submit(check(asked_by, voice=voice, text=KEEP_ALIVE_TEXT))
+@contextmanager
+def _recording(drafts: Sequence[SynthesisJob]) -> Iterator[None]:
+    """The transaction that holds what these take and writes their rows, around what else belongs into it."""
+    claims = [
+        ledger.speech(
+            job.pk,
+            owner_id=job.owner_id,
+            voice=job.voice,
+            characters=job.characters_expected,
+            model=job.model,
+            token_id=job.token_id,
+        )
+        for job in drafts
+    ]
+    with ledger.holding(*claims):
+        plain_sql.insert(*drafts)
+        yield
+    for job in drafts:
+        logbook.note(job=job.pk, voice=job.voice_id, provider=job.provider)
 
 
 def cancel(job: SynthesisJob) -> None:

@@ -55,6 +55,7 @@ HAPPENED: Mapping[str, Sentence] = {
     "operator_found_it": _("The operator of this site found the voice at the provider."),
     "operator_found_nothing": _("The operator of this site found that the provider had made nothing; we begin anew."),
     "operator_doubted": _("The operator of this site had it looked up at the provider before going on."),
+    "kept_alive": _("The operator of this site let it speak one sign, so that the provider does not remove it."),
     "expired": _("The provider no longer had the voice."),
     "failed": _("The training failed."),
     "retrain_requested": _("You asked for it to be trained again."),

@@ -150,7 +150,9 @@ def change_account(account: ProviderAccount, *, by: Owner | None, **changed: Any
     with transaction.atomic():
         row = ProviderAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
         _store(row, changed, by=by, subject=str(row))
-        for measure, cap in caps_of_account(row).items():
+        for measure, cap in sorted(
+            caps_of_account(row).items()
+        ):  # as their keys are: the order in which meters are locked
             Meter.objects.filter(account=row, measure=measure, period=today().isoformat()).update(cap=cap)
     return row
 
