@@ -182,8 +182,8 @@ def test_it_grants_the_last_character_of_a_token_once_in_a_rush(
     voice: VoiceClone, token: ApiToken, tmp_path: Path
 ) -> None:
     plans.change_budget(token, by=None, characters_per_month=3)
-    outcomes = rush("tests.voices.test_ledger.speak_once", tmp_path, voice=str(voice.pk), token=token.pk)
-    assert sorted(outcomes) == ["granted"] + ["token_characters_exhausted"] * 49
+    said = rush("tests.voices.test_ledger.speak_once", tmp_path, voice=str(voice.pk), token=token.pk)
+    assert sorted(said) == ["granted"] + ["token_characters_exhausted"] * 49
     assert SynthesisJob.objects.count() == 1
     assert books.discrepancies() == []
 
@@ -329,6 +329,18 @@ def test_a_token_is_given_back_what_was_not_used_and_begins_anew_with_the_month(
     monkeypatch.setattr(timezone, "now", lambda: soon)
     speech.submit(order(voice, token=token.pk))
     assert used(f"token:{token.pk}:characters:{month()}") == 4
+    assert books.discrepancies() == []
+
+
+def test_of_those_who_come_together_a_token_pays_for_as_many_as_it_can(voice: VoiceClone, token: ApiToken) -> None:
+    plans.change_budget(token, by=None, characters_per_month=11)
+    wanted = [order(voice, token=token.pk), order(voice), order(voice, token=token.pk), order(voice, token=token.pk)]
+    begun = speech.begin_together(wanted)
+    assert [getattr(each, "code", "begun") for each in begun] == [*["begun"] * 3, "token_characters_exhausted"]
+    for each in begun[:3]:
+        assert isinstance(each, speech.Begun)
+    ledger.settle_speeches([ledger.Used(each.pk, 3) for each in SynthesisJob.objects.all()])
+    assert used(f"token:{token.pk}:characters:{month()}") == 6
     assert books.discrepancies() == []
 
 
