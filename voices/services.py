@@ -132,6 +132,30 @@ def rename(voice: VoiceClone, *, name: str) -> None:
         wake(ADVANCE, voice.pk)
 
 
+def answer_repeats(voice: VoiceClone, *, on: bool) -> None:
+    """Whether a request for exactly what the voice has said already is answered with the audio that was kept, at no cost. Only what
+    is spoken from now on is repeated; switched off, nothing is.
+
+    Raises NotSupported for a stock voice, which is everybody's, and for one that cannot be given texts; WrongState.
+    """
+    if on and (voice.is_stock or not voice.traits.can_synthesize):
+        raise NotSupported(_("Only a voice of your own that speaks any text can answer repeats."))
+    if on == voice.answers_repeats:
+        return
+    event = VoiceEvent(row=voice, kind="repeats_on" if on else "repeats_off")
+    since = timezone.now() if on else None
+    _moved_or_raise(voice, states=set(State.values) - {State.DELETING, State.DELETED}, event=event, repeats_since=since)
+
+
+def change(voice: VoiceClone, *, name: str | None = None, answers_repeats: bool | None = None) -> None:
+    """Both or neither; None leaves it. Raises as `rename` and `answer_repeats` do."""
+    with transaction.atomic():
+        if answers_repeats is not None:
+            answer_repeats(voice, on=answers_repeats)
+        if name is not None:
+            rename(voice, name=name)
+
+
 def describe(
     voice: VoiceClone,
     *,

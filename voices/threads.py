@@ -36,6 +36,10 @@ class DatabaseThreads:
     def submit(self, call: Callable[[], None]) -> None:
         self._threads.submit(call)
 
+    def soon(self, call: Callable[[], object]) -> None:
+        """`call` in one of the threads, and nobody waits for it."""
+        self._threads.submit(call)
+
     def close(self) -> None:
         """Waits for what is being done; connections are closed with their threads."""
         self._threads.submit(connections.close_all)
