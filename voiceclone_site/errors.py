@@ -28,7 +28,7 @@ from voiceclone_site.requests import current_request_id
 from voices import book, outward, webhooks
 from voices import errors as portal
 from voices.models import Measure
-from voices.pricing import in_yuan
+from voices.pricing import plain
 from voices.providers import errors as provider
 from voices.providers.errors import Act
 
@@ -228,9 +228,8 @@ def body_of(problem: Problem) -> dict[str, Any]:
 
 
 def _quota(quota: portal.Quota) -> dict[str, Any]:
-    amounts: dict[str, Any] = {name: getattr(quota, name) for name in ("used", "limit", "left", "asked")}
-    if quota.measure == Measure.COST:
-        amounts = {name: float(in_yuan(micro)) for name, micro in amounts.items()}
+    measure = Measure(quota.measure)
+    amounts = {name: plain(measure, getattr(quota, name)) for name in ("used", "limit", "left", "asked")}
     return {"measure": quota.measure, **amounts, "resets_at": quota.resets_at and quota.resets_at.isoformat()}
 
 

@@ -18,7 +18,8 @@ from synthesis import services as speech
 from synthesis.models import SynthesisJob
 from tests.rush import rush
 from tests.studio import ticked
-from voiceclone_site.accounts.models import User
+from voiceclone_site.accounts.models import ApiToken, User
+from voiceclone_site.accounts.services import issue_token
 from voices import books, ledger, outcomes, plans, reconciling, services
 from voices.errors import AccountExhausted, Exhausted, LimitReached, NoRoomLeft, WrongState
 from voices.findings import Finding
@@ -65,8 +66,14 @@ def imported(owner: User, remote_id: str = "cosyvoice-v3-flash-mine-1") -> Voice
     )
 
 
-def order(voice: VoiceClone, text: str = "你好") -> speech.SpeechOrder:
-    return speech.check(voice.owner, voice=voice, text=text)
+@pytest.fixture
+def token(eve: User) -> ApiToken:
+    row, _secret = issue_token(eve, name="a customer", scopes=["speech"], expires_at=None)
+    return row
+
+
+def order(voice: VoiceClone, text: str = "你好", *, token: int | None = None) -> speech.SpeechOrder:
+    return speech.check(voice.owner, voice=voice, text=text, token_id=token)
 
 
 def used(key: str) -> int:
@@ -80,9 +87,9 @@ def month() -> str:
 # --- in a rush ---------------------------------------------------------------------------------------------------------
 
 
-def speak_once(*, number: int, voice: str) -> str:
+def speak_once(*, number: int, voice: str, token: int | None = None) -> str:
     try:
-        speech.submit(order(VoiceClone.objects.select_related("account", "owner").get(pk=voice), "好"))
+        speech.submit(order(VoiceClone.objects.select_related("account", "owner").get(pk=voice), "好", token=token))
     except Exhausted as refusal:
         return refusal.code
     return "granted"
@@ -104,15 +111,15 @@ def end_once(*, number: int, job: str) -> str:
     return "ended"
 
 
-def live_a_little(*, number: int, voice: str) -> str:
-    """Ten random steps of one user of the voice, seeded by `number`: order, cancel, end."""
+def live_a_little(*, number: int, voice: str, token: int) -> str:
+    """Ten random steps of one user of the voice, seeded by `number`: order, cancel, end. Every other one has a token."""
     dice = random.Random(number)
     mine = VoiceClone.objects.select_related("account", "owner").get(pk=voice)
     for _step in range(10):
         waiting = SynthesisJob.objects.filter(state="Queued").order_by("?").first()
         match dice.choice(["submit", "cancel", "settle", "release"]):
             case "submit":
-                speak_once(number=number, voice=voice)
+                speak_once(number=number, voice=voice, token=token if number % 2 else None)
             case "cancel" if waiting:
                 try:
                     speech.cancel(waiting)
@@ -171,6 +178,16 @@ def test_it_grants_the_last_character_once_in_a_rush(voice: VoiceClone, tmp_path
     assert books.discrepancies() == []
 
 
+def test_it_grants_the_last_character_of_a_token_once_in_a_rush(
+    voice: VoiceClone, token: ApiToken, tmp_path: Path
+) -> None:
+    plans.change_budget(token, by=None, characters_per_month=3)
+    said = rush("tests.voices.test_ledger.speak_once", tmp_path, voice=str(voice.pk), token=token.pk)
+    assert sorted(said) == ["granted"] + ["token_characters_exhausted"] * 49
+    assert SynthesisJob.objects.count() == 1
+    assert books.discrepancies() == []
+
+
 def test_it_grants_the_last_place_once_in_a_rush(account: ProviderAccount, eve: User, tmp_path: Path) -> None:
     plans.change_account(account, by=None, voice_cap=1)
     said = rush("tests.voices.test_ledger.import_once", tmp_path, user=eve.pk)
@@ -194,9 +211,12 @@ def test_it_closes_a_hold_once_in_a_rush(voice: VoiceClone, tmp_path: Path) -> N
     assert books.discrepancies() == []
 
 
-def test_its_meters_are_the_sums_of_its_books_after_any_interleaving(voice: VoiceClone, tmp_path: Path) -> None:
+def test_its_meters_are_the_sums_of_its_books_after_any_interleaving(
+    voice: VoiceClone, token: ApiToken, tmp_path: Path
+) -> None:
     plans.change_account(voice.account, by=None, character_price=AT_A_PRICE, characters_per_day=90)
-    rush("tests.voices.test_ledger.live_a_little", tmp_path, threads=12, voice=str(voice.pk))
+    plans.change_budget(token, by=None, characters_per_month=30)
+    rush("tests.voices.test_ledger.live_a_little", tmp_path, threads=12, voice=str(voice.pk), token=token.pk)
     assert SynthesisJob.objects.count() > 10
     assert books.discrepancies() == []
 
@@ -213,8 +233,10 @@ class Statements:
         return execute(sql, params, many, context)
 
 
-def test_it_holds_and_records_a_job_in_three_statements(voice: VoiceClone) -> None:
-    wanted = order(voice)
+@pytest.mark.parametrize("budget", [None, 100])
+def test_it_holds_and_records_a_job_in_three_statements(voice: VoiceClone, token: ApiToken, budget: int | None) -> None:
+    plans.change_budget(token, by=None, characters_per_month=budget)
+    wanted = order(voice, token=token.pk)
     speech.record(wanted, mode=SynthesisJob.Mode.STREAM)  # the first of a month makes its meters
     with connection.execute_wrapper(statements := Statements()):
         speech.record(wanted, mode=SynthesisJob.Mode.STREAM)
@@ -284,6 +306,71 @@ def test_a_new_month_begins_by_itself(voice: VoiceClone, monkeypatch: pytest.Mon
     ledger.settle_speech(old.pk, characters=1)
     ledger.settle_speech(new.pk, characters=3)
     assert used(f"user:{voice.owner_id}:characters:{month()}") == 3
+    assert books.discrepancies() == []
+
+
+def test_a_token_is_given_back_what_was_not_used_and_begins_anew_with_the_month(
+    voice: VoiceClone, token: ApiToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voice.account = plans.change_account(voice.account, by=None, character_price=AT_A_PRICE)
+    plans.change_budget(token, by=None, characters_per_month=4, spend_per_month=Decimal("0.01"))
+    speech.cancel(speech.submit(order(voice, token=token.pk)))
+    old = speech.submit(order(voice, token=token.pk))
+    assert used(f"token:{token.pk}:cost:{month()}") == 4 * 200
+    ledger.settle_speech(
+        old.pk, characters=6
+    )  # more than was held: settled all the same, and then nothing more is granted
+    assert used(f"token:{token.pk}:characters:{month()}") == 6
+    with pytest.raises(LimitReached) as refused:
+        speech.submit(order(voice, "1", token=token.pk))
+    assert refused.value.quota is not None
+    assert (refused.value.code, refused.value.quota.left) == ("token_characters_exhausted", 0)
+    soon = timezone.now() + timedelta(days=32)
+    monkeypatch.setattr(timezone, "now", lambda: soon)
+    speech.submit(order(voice, token=token.pk))
+    assert used(f"token:{token.pk}:characters:{month()}") == 4
+    assert books.discrepancies() == []
+
+
+def test_of_those_who_come_together_a_token_pays_for_as_many_as_it_can(voice: VoiceClone, token: ApiToken) -> None:
+    plans.change_budget(token, by=None, characters_per_month=11)
+    wanted = [order(voice, token=token.pk), order(voice), order(voice, token=token.pk), order(voice, token=token.pk)]
+    begun = speech.begin_together(wanted)
+    assert [getattr(each, "code", "begun") for each in begun] == [*["begun"] * 3, "token_characters_exhausted"]
+    for each in begun[:3]:
+        assert isinstance(each, speech.Begun)
+    ledger.settle_speeches([ledger.Used(each.pk, 3) for each in SynthesisJob.objects.all()])
+    assert used(f"token:{token.pk}:characters:{month()}") == 6
+    assert books.discrepancies() == []
+
+
+def test_the_books_of_a_token_that_is_gone_are_closed_all_the_same(
+    voice: VoiceClone, token: ApiToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, key = speech.submit(order(voice, token=token.pk)), f"token:{token.pk}:characters:{month()}"
+    Meter.objects.filter(key=key).delete()  # as if it had not been there, so that it is made for a token that is gone
+    number = token.pk
+    token.delete()
+    ledger.settle_speech(job.pk, characters=3)
+    assert Meter.objects.get(key=key).cap is None
+    Meter.objects.filter(key=key).update(used=3)
+    assert books.discrepancies() == []
+    assert set(LedgerEntry.objects.filter(row=job.pk).values_list("token", flat=True)) == {number}
+
+
+def test_a_training_is_paid_by_the_token_that_asks_for_it(voice: VoiceClone, token: ApiToken) -> None:
+    plans.change_account(voice.account, by=None, training_price=Decimal(5))
+    plans.change_budget(token, by=None, spend_per_month=Decimal("9.99"))
+    voice.account.refresh_from_db()
+    for _time, code in enumerate(["", "token_cost_exhausted"]):
+        claim = ledger.training(voice, voice.account, token_id=token.pk)
+        if not code:
+            with ledger.holding(claim):
+                continue
+        with pytest.raises(LimitReached) as refused, ledger.holding(claim):
+            pass
+        assert refused.value.code == code
+    assert used(f"token:{token.pk}:cost:{month()}") == 5_000_000
     assert books.discrepancies() == []
 
 
