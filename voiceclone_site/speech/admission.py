@@ -90,9 +90,9 @@ def checked_token(token: Token, *, caller: Caller) -> ApiToken:
     if not token.text:
         raise TokenMissing
     row = caller.token = check_token(token.text, address=caller.address)
-    need_scope(row, Scope.SPEECH)
     caller.standing = limits.count(row.owner, row)
     caller.standing.hold()
+    need_scope(row, Scope.SPEECH)
     return row
 
 
