@@ -218,6 +218,7 @@ def test_whoever_hangs_up_is_not_spoken_to_any_more(with_openai: Any, with_eleve
 
 
 def test_a_slow_reader_gets_all_of_it_and_holds_up_nobody(with_openai: Any, studio: Studio) -> None:
+    studio.portal.sandbox.configure(speed=100)
     text = STORY * 4 + "慢。"
     wanted = {"model": "tts-1", "voice": "Annie", "input": text, "response_format": "wav"}
     client = with_openai(studio.alice)
