@@ -190,6 +190,13 @@ class SpeechView(APIView):
             OpenApiParameter(
                 "X-Job-Id", OpenApiTypes.UUID, OpenApiParameter.HEADER, response=[200], description="The job's id."
             ),
+            OpenApiParameter(
+                "X-Voice-Repeat",
+                OpenApiTypes.STR,
+                OpenApiParameter.HEADER,
+                response=[200],
+                description="`hit`: the voice answers repeats, and this is the audio of an earlier job. Nothing is billed.",
+            ),
         ],
     )
     def post(self, request: Request) -> HttpResponseBase:
@@ -197,7 +204,7 @@ class SpeechView(APIView):
 
         def act(pk: uuid.UUID) -> HttpResponseBase:
             wanted = checked_order(request)
-            begun = services.begin(wanted.order, pk=pk)
+            begun = services.begin(wanted.order, pk=pk, of=services.kept_for(wanted.order))
             return spoken_by_the_relay(begun.job, wait=begun.wait, delivery=wanted.delivery)
 
         return once(request, act, made=partial(spoken_before, request))
@@ -237,7 +244,7 @@ class JobsView(GenericAPIView[SynthesisJob]):
             wanted = checked(NewJobSerializer, request.data)
             with naming_fields(NewJobSerializer):
                 order = checked_job(request, find_voice(request, wanted["voice"]), wanted, wanted["text"])
-            return answered(request, services.submit(order, pk=pk), status=201)
+            return answered(request, services.submit(order, pk=pk, of=services.kept_for(order)), status=201)
 
         return once(request, act, made=partial(made_job, request))
 

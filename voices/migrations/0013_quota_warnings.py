@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('voices', '0010_operators_indexes'),
+        ('voices', '0012_answers_repeats'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

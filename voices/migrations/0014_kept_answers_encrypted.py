@@ -22,7 +22,7 @@ def decrypt(apps, schema_editor):
 
 class Migration(migrations.Migration):
 
-    dependencies = [("voices", "0011_quota_warnings")]
+    dependencies = [("voices", "0013_quota_warnings")]
 
     operations = [
         migrations.AlterField("idempotencykey", "body", models.TextField(null=True)),
