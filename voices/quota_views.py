@@ -62,7 +62,9 @@ def quota(request: HttpRequest) -> HttpResponse:
 def limits(request: HttpRequest) -> HttpResponse:
     wanted = request.GET.get("q", "").strip()
     people = get_user_model().objects.filter(email__icontains=wanted).order_by("email")[:MOST_PEOPLE] if wanted else []
-    accounts = [(each, standing.of_account(each)) for each in ProviderAccount.objects.order_by("provider", "name")]
+    found = list(ProviderAccount.objects.order_by("provider", "name"))
+    readings = standing.of_accounts(found)
+    accounts = [(each, readings[each.pk]) for each in found]
     changes = LimitChange.objects.select_related("by")[:MOST_CHANGES]
     context = {"q": wanted, "people": people, "accounts": accounts, "plans": Plan.objects.all(), "changes": changes}
     return render(request, "voices/limits.html", context)

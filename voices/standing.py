@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,17 +42,31 @@ LOW_FROM = 80
 
 
 def of_person(user: Owner) -> list[Reading]:
-    gauges = [Gauge(each, period_of(each, today(), account=False), user_id=user.pk) for each in OF_USER]
-    return _read(gauges, plans.caps_of(user))
+    caps = plans.caps_of(user)
+    gauges = {Gauge(each, period_of(each, today(), account=False), user_id=user.pk): caps[each] for each in OF_USER}
+    return _read(gauges)
 
 
-def of_account(account: ProviderAccount) -> list[Reading]:
-    """Of today; its voice places first."""
-    gauges = [Gauge(each, period_of(each, today(), account=True), account_id=account.pk) for each in OF_ACCOUNT]
-    slots = Reading(Measure.SLOTS, account.voices_held, account.voice_cap, None)
-    return [slots, *_read(gauges, plans.caps_of_account(account))]
+def of_accounts(accounts: Collection[ProviderAccount]) -> dict[int, list[Reading]]:
+    """By the account's id, of today; its voice places first. One query for all of them."""
+    gauges: dict[Gauge, int | None] = {}
+    for account in accounts:
+        caps = plans.caps_of_account(account)
+        gauges |= {
+            Gauge(each, period_of(each, today(), account=True), account_id=account.pk): caps[each]
+            for each in OF_ACCOUNT
+        }
+    readings = iter(_read(gauges))
+    return {
+        account.pk: [
+            Reading(Measure.SLOTS, account.voices_held, account.voice_cap, None),
+            *(next(readings) for _measure in OF_ACCOUNT),
+        ]
+        for account in accounts
+    }
 
 
-def _read(gauges: Sequence[Gauge], caps: Mapping[Measure, int | None]) -> list[Reading]:
+def _read(gauges: Mapping[Gauge, int | None]) -> list[Reading]:
+    """In their order; each comes with its cap."""
     used = dict(Meter.objects.filter(key__in=[each.key for each in gauges]).values_list("key", "used"))
-    return [Reading(each.measure, used.get(each.key, 0), caps[each.measure], each.resets_at) for each in gauges]
+    return [Reading(each.measure, used.get(each.key, 0), cap, each.resets_at) for each, cap in gauges.items()]
