@@ -178,13 +178,21 @@ class SpeechView(APIView):
             OpenApiParameter(
                 "X-Job-Id", OpenApiTypes.UUID, OpenApiParameter.HEADER, response=[200], description="The job's id."
             ),
+            OpenApiParameter(
+                "X-Voice-Repeat",
+                OpenApiTypes.STR,
+                OpenApiParameter.HEADER,
+                response=[200],
+                description="`hit`: the voice answers repeats, and this is the audio of an earlier job. Nothing is billed.",
+            ),
         ],
     )
     def post(self, request: Request) -> HttpResponseBase:
         """Only with an Idempotency-Key does a request come this far; without one the relay answers it before Django does."""
 
         def act(pk: uuid.UUID) -> HttpResponseBase:
-            begun = services.begin(checked_order(request), pk=pk)
+            order = checked_order(request)
+            begun = services.begin(order, pk=pk, of=services.kept_for(order))
             return spoken_by_the_relay(begun.job, wait=begun.wait)
 
         return once(request, act, made=partial(spoken_before, request))
@@ -224,7 +232,7 @@ class JobsView(GenericAPIView[SynthesisJob]):
             wanted = checked(NewJobSerializer, request.data)
             with naming_fields(NewJobSerializer):
                 order = checked_job(request, find_voice(request, wanted["voice"]), wanted, wanted["text"])
-            return answered(request, services.submit(order, pk=pk), status=201)
+            return answered(request, services.submit(order, pk=pk, of=services.kept_for(order)), status=201)
 
         return once(request, act, made=partial(made_job, request))
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from synthesis import pieces
 from synthesis import text as texts
 from synthesis.models import SynthesisJob
-from synthesis.services import SpeechOrder, check, submit
+from synthesis.services import SpeechOrder, check, kept_for, submit
 from voices.errors import InvalidInput, NotSupported, WrongState
 from voices.models import Owner, VoiceClone
 
@@ -31,8 +31,9 @@ MOST_TEXTS = 100
 def submit_batch(orders: Sequence[SpeechOrder]) -> tuple[uuid.UUID, list[SynthesisJob]]:
     """Speak many texts in the background: all of them are taken, or none. The batch's id, and its jobs in the texts' order."""
     batch = uuid.uuid4()
+    found = [kept_for(order) for order in orders]
     with transaction.atomic():
-        return batch, [submit(order, batch=batch) for order in orders]
+        return batch, [submit(order, batch=batch, of=of) for order, of in zip(orders, found, strict=True)]
 
 
 def check_long(
@@ -97,8 +98,8 @@ def check_long(
 
 
 def retry(job: SynthesisJob, *, token_id: int | None = None, pk: uuid.UUID | None = None) -> SynthesisJob:
-    """Speak the same text again, as a new job: the old one stays what it was. Pieces of a failed one that have been spoken already
-    go over to the new one. Raises as `check` and `record` do."""
+    """Speak the same text again, as a new job, which is never a repeat: the old one stays what it was. Pieces of a failed one that
+    have been spoken already go over to the new one. Raises as `check` and `record` do."""
     if job.in_progress:
         raise WrongState(_("This is still being spoken. Wait for it to end, or cancel it first."))
     order = check_long(

@@ -87,6 +87,11 @@ class JobSummarySerializer(serializers.ModelSerializer[SynthesisJob]):
     first_audio_ms = serializers.IntegerField(allow_null=True, help_text="From our request to the first audio.")
     progress = serializers.FloatField(help_text="0 to 1.")
     batch = serializers.UUIDField(allow_null=True)
+    repeat_of = serializers.UUIDField(
+        source="repeat_of_id",
+        allow_null=True,
+        help_text="The job whose kept audio this one was answered with, for nothing; null: it was spoken.",
+    )
     audio = serializers.SerializerMethodField(help_text="null until it has been spoken to its end.")
     error = ErrorOfRowField()
 
@@ -110,6 +115,7 @@ class JobSummarySerializer(serializers.ModelSerializer[SynthesisJob]):
             "characters",
             "seconds",
             "first_audio_ms",
+            "repeat_of",
             "audio",
             "error",
             "provider_request_id",

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from voices import plans, standing
-from voices.models import Allowance, Owner, Plan, ProviderAccount
+from voices.models import Allowance, Budget, Owner, Plan, ProviderAccount
 from voices.quota_serializers import (
     AccountLimitsSerializer,
     EmailSerializer,
@@ -32,11 +32,19 @@ class QuotaView(APIView):
     @extend_schema(
         operation_id="quota",
         summary=_("What you may use, and what is left of it"),
-        description=_("Trainings and characters are counted by the month of the site's time zone."),
+        description=_(
+            "Trainings and characters are counted by the month of the site's time zone. `token`: what the token that asks has "
+            "used itself, and may by its own budget."
+        ),
         responses=QuotaSerializer,
     )
     def get(self, request: Request) -> Response:
-        body = {"plan": plans.plan_of(request.user).name, "meters": standing.of_person(request.user)}
+        token = request.auth
+        body = {
+            "plan": plans.plan_of(request.user).name,
+            "meters": standing.of_person(request.user),
+            "token": standing.of_tokens([token])[token.pk] if isinstance(token, Budget) else None,
+        }
         return Response(QuotaSerializer(body).data)
 
 

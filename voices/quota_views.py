@@ -65,7 +65,7 @@ def limits(request: HttpRequest) -> HttpResponse:
     found = list(ProviderAccount.objects.order_by("provider", "name"))
     readings = standing.of_accounts(found)
     accounts = [(each, readings[each.pk]) for each in found]
-    changes = LimitChange.objects.select_related("by")[:MOST_CHANGES]
+    changes = LimitChange.objects.filter(token=None).select_related("by")[:MOST_CHANGES]
     context = {"q": wanted, "people": people, "accounts": accounts, "plans": Plan.objects.all(), "changes": changes}
     return render(request, "voices/limits.html", context)
 

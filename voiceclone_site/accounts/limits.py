@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,17 +58,31 @@ class Standing:
 
 def count(user: User, token: ApiToken | None) -> Standing:
     """Count one request, of a token or of somebody with a browser."""
+    return count_together(user, token, requests=1)[0]
+
+
+def count_together(user: User, token: ApiToken | None, *, requests: int) -> list[Standing]:
+    """Count requests that came at the same time, in their order."""
     now = time.time()
     limit = (
         token.requests_per_minute if token is not None and token.requests_per_minute else settings.REQUESTS_PER_MINUTE
     )
     key = f"requests:{f'token:{token.pk}' if token is not None else f'user:{user.pk}'}:{int(now // WINDOW)}"
-    cache.add(key, 0, 2 * WINDOW)
+    used = _incremented(key, requests)
+    resets_in = WINDOW - int(now % WINDOW)
+    return [Standing(limit, used=used - requests + place, resets_in=resets_in) for place in range(1, requests + 1)]
+
+
+def _incremented(key: str, by: int) -> int:
+    """The count is usually there already, so that is what is tried first."""
+    with suppress(ValueError):
+        return int(cache.incr(key, by))
+    if cache.add(key, by, 2 * WINDOW):
+        return by
     try:
-        used = cache.incr(key)
+        return int(cache.incr(key, by))
     except ValueError:  # the cache has thrown it out in between
-        used = 1
-    return Standing(limit=limit, used=used, resets_in=WINDOW - int(now % WINDOW))
+        return by
 
 
 class PerMinute(BaseThrottle):
