@@ -117,7 +117,9 @@ def a_voice(owner: User, account: ProviderAccount) -> VoiceClone:
     )
     a_sample(voice)
     ledger.add(
-        ledger.place(voice, account), ledger.training(voice, account), ledger.recording(voice, account, size=100)
+        ledger.place(voice, account),
+        ledger.training(voice, account, token_id=None),
+        ledger.recording(voice, account, size=100),
     )
     VoiceEvent.objects.create(row=voice, kind="created")
     return voice
