@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -49,7 +50,7 @@ class QuotaSerializer(serializers.Serializer[Any]):
 
 
 class EmailSerializer(StrictSerializer):
-    email = serializers.CharField(help_text="The whole address.")
+    email = serializers.CharField(help_text=_("The whole address."))
 
 
 class PersonSerializer(serializers.Serializer[Any]):
