@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
@@ -19,12 +20,13 @@ from pathlib import Path
 from django.utils import timezone
 
 from synthesis.errors import Cancelled, ClientLeft, EmptySpeech, Interrupted
+from synthesis.in_turn import Passage, speak_in_turn
 from synthesis.models import SynthesisJob
 from synthesis.replay import Replay
 from synthesis.settling import Heard, Tally, append_to, settle_broken, settle_together, spool_file
 from synthesis.streaming import LEASE, RENEW_EVERY, request_of
 from voices import circuit, leave
-from voices.errors import Fault, PortalError
+from voices.errors import Busy, Fault, PortalError
 from voices.models import ProviderAccount
 from voices.providers import aio
 from voices.providers.base import Mark, Speech
@@ -39,6 +41,8 @@ TOGETHER = 32
 """Jobs that are settled in one transaction at most: none of them waits for the audio of more than these to be stored."""
 IN_MEMORY = 256 * 1024
 """Bytes of one stream's audio that are kept in memory before they are written to the spool."""
+PATIENCE_BETWEEN_PIECES = 20.0
+"""Seconds that a long text waits for its turn at the provider, in silence, before it breaks off."""
 
 Piece = tuple[bytes, Sequence[Mark]]
 Refuse = Callable[[SynthesisJob, ProviderError | PortalError], None]
@@ -79,13 +83,16 @@ class Relay:
         self.settling.close()
         self.reading.close()
 
-    async def open(self, job: SynthesisJob, speech: Speech, *, wait: float = 0.0) -> Voice | Replay:
-        """The job's first audio, asked for in `wait` seconds; its intent has been committed. Of a repeat, what was kept.
+    async def open(
+        self, job: SynthesisJob, speech: Speech, *, wait: float = 0.0, pieces: Sequence[Passage] = ()
+    ) -> Voice | Replay:
+        """The job's first audio, asked for in `wait` seconds; its intent has been committed. `pieces`: of a text that its provider
+        does not take at once. Of a repeat, what was kept.
 
         Raises ProviderError or PortalError when nothing was heard; the job has then been settled, and so it has when the caller
         is cancelled.
         """
-        voice = self._replay(job) if job.is_repeat else Voice(self, job, speech)
+        voice = self._replay(job) if job.is_repeat else Voice(self, job, self._said(job, speech, pieces))
         self.speaking[job.pk] = voice
         try:
             if wait:
@@ -98,6 +105,29 @@ class Relay:
 
     def _replay(self, job: SynthesisJob) -> Replay:
         return Replay(job, threads=self.reading, gone=partial(self.speaking.pop, job.pk, None))
+
+    def _said(
+        self, job: SynthesisJob, speech: Speech, pieces: Sequence[Passage]
+    ) -> AsyncGenerator[Sequence[Spoken], None]:
+        speak, request = partial(aio.speak, speech, pool=self.pool), request_of(job)
+        if len(pieces) < 2:
+            return speak(request)
+        slot = partial(self._wait_for_slot, job.voice.account)
+        return speak_in_turn(request, pieces, speak=speak, slot=slot, provider=job.provider)
+
+    async def _wait_for_slot(self, account: ProviderAccount) -> None:
+        """Raises Busy when the provider's next slot is too far away."""
+        until = time.monotonic() + PATIENCE_BETWEEN_PIECES
+        while True:
+            try:
+                [seconds] = await self.opening.run(partial(leave.reserve, account, "synthesis"))
+            except Busy as busy:
+                if time.monotonic() + busy.retry_after > until:
+                    raise
+                await asyncio.sleep(busy.retry_after)
+            else:
+                await asyncio.sleep(seconds)
+                return
 
     def answers(self, account: ProviderAccount) -> None:
         """A provider has begun to speak: that it is well is worth a thread only where there was a doubt."""
@@ -151,11 +181,11 @@ class Relay:
 class Voice:
     """One job while it speaks. Ask for `next` until there is none, then `leave`, whatever happens: that settles the job, once."""
 
-    def __init__(self, relay: Relay, job: SynthesisJob, speech: Speech) -> None:
+    def __init__(self, relay: Relay, job: SynthesisJob, said: AsyncGenerator[Sequence[Spoken], None]) -> None:
         self.job = job
         self.tally = Tally()
         self._relay = relay
-        self._said: AsyncGenerator[Sequence[Spoken], None] = aio.speak(speech, request_of(job), pool=relay.pool)
+        self._said = said
         self._first: Piece | None = None
         self._kept: list[bytes] = []
         self._kept_bytes = 0

@@ -18,12 +18,19 @@ from voices.serializers import ErrorOfRowField, ParametersField, StrictSerialize
 
 class SpeechSerializer(StrictSerializer):
     voice = serializers.CharField(help_text="Id of one of your voices.")
-    text = serializers.CharField(allow_blank=True, trim_whitespace=False)
-    format = serializers.CharField(required=False, help_text="One of the model's `formats`. Default: `default_format`.")
+    text = serializers.CharField(
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="Up to 100 000 characters as the provider counts them, spoken in pieces where it takes less at once.",
+    )
+    format = serializers.CharField(
+        required=False,
+        help_text="One of the model's `formats`, or mp3, wav, pcm, opus, flac, aac, mulaw or alaw. Default: `default_format`.",
+    )
     sample_rate = serializers.IntegerField(
         required=False,
         min_value=1,
-        help_text="Hz, one of the provider's `sample_rates`. Default: `default_sample_rate`.",
+        help_text="Hz, as the format has it. Default: `default_sample_rate`, or the format's own.",
     )
     parameters = ParametersField(
         required=False, help_text="The model's `speech_parameters` by name, such as rate, pitch and volume."
@@ -39,6 +46,11 @@ class NewJobSerializer(SpeechSerializer):
     format = serializers.CharField(
         required=False,
         help_text="One of the model's `formats`, or mp3, wav, opus, flac or aac. Default: `default_format`.",
+    )
+    sample_rate = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        help_text="Hz, one of the provider's `sample_rates`. Default: `default_sample_rate`.",
     )
     word_times = serializers.BooleanField(
         default=False, help_text="Ask for the time of each word, for subtitles, where the model can tell."

@@ -32,6 +32,8 @@ OF_USER: Final[Sequence[Measure]] = (
 OF_TOKEN: Final[Sequence[Measure]] = (Measure.CHARACTERS, Measure.COST)
 OF_ACCOUNT: Final[Sequence[Measure]] = (Measure.TRAININGS, Measure.CHARACTERS, Measure.COST)
 MONTHLY: Final[Sequence[Measure]] = (Measure.CHARACTERS, Measure.TRAININGS)
+OF_PEOPLE: Final = "user:"
+"""How the key of a person's meter begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Gauge:
     @property
     def _whose(self) -> str:
         if self.user_id is not None:
-            return f"user:{self.user_id}"
+            return f"{OF_PEOPLE}{self.user_id}"
         return f"account:{self.account_id}" if self.token_id is None else f"token:{self.token_id}"
 
     @property

@@ -23,7 +23,7 @@ from voices.guarded import GuardedAccount
 from voices.idempotency import IdempotencyKey
 from voices.providers import registry
 from voices.providers.base import Account, Provider, Traits, at_once
-from voices.quota_models import Allowance, Budget, LedgerEntry, LimitChange, Measure, Meter, Plan
+from voices.quota_models import Allowance, Budget, LedgerEntry, LimitChange, Measure, Meter, Plan, QuotaWarning
 from voices.webhook_models import DeliveryEvent, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Plan",
     "ProviderAccount",
     "QueueHeartbeat",
+    "QuotaWarning",
     "RateBucket",
     "SampleSource",
     "VoiceClone",

@@ -128,7 +128,7 @@ def abilities(traits: Traits) -> Iterator[Ability]:
     """What becomes of a voice at this provider, and what does not."""
     yield Ability(
         traits.can_synthesize,
-        _("It speaks any text you type.") if traits.can_synthesize else _("It cannot be given texts to speak."),
+        _speaking(traits),
     )
     yield Ability(
         traits.can_retrain,
@@ -148,6 +148,12 @@ def abilities(traits: Traits) -> Iterator[Ability]:
         if traits.can_delete
         else _("Deleting it here does not delete it at the provider."),
     )
+
+
+def _speaking(traits: Traits) -> Sentence:
+    if traits.speech_is_experimental:
+        return _("It speaks any text you type, as an experiment: that may fail, or end any day.")
+    return _("It speaks any text you type.") if traits.can_synthesize else _("It cannot be given texts to speak.")
 
 
 def tone(voice: VoiceClone) -> str:

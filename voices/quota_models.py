@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -114,6 +114,10 @@ class Budget(models.Model):
         return self.characters_per_month is not None or self.spend_per_month is not None
 
 
+LOW_FROM: Final = 80
+"""Percent of a cap from which little is left."""
+
+
 class Meter(models.Model):
     """How much of one measure one person, token or account has used in one period, and its cap: moved by conditional updates alone.
 
@@ -138,13 +142,40 @@ class Meter(models.Model):
     period = models.CharField(_("period"), max_length=10, blank=True)
     used = models.BigIntegerField(_("used"), default=0)
     cap = models.BigIntegerField(_("limit"), null=True, help_text=_("Empty: no limit."))
+    # Written by the database with each move; from `LOW_FROM` on, without a product that a large cap would overflow. The index holds
+    # these few meters alone, and a move that does not cross the line leaves it untouched.
+    is_low = models.GeneratedField(
+        expression=models.ExpressionWrapper(
+            Q(used__gt=0, used__gte=F("cap") - F("cap") / (100 // (100 - LOW_FROM))), output_field=models.BooleanField()
+        ),
+        output_field=models.BooleanField(null=True),
+        db_persist=True,
+    )
 
     class Meta:
         verbose_name = _("meter")
         verbose_name_plural = _("meters")
+        indexes = [models.Index(fields=["period"], name="meter_low", condition=Q(is_low=True))]
 
     def __str__(self) -> str:
         return self.key
+
+
+class QuotaWarning(models.Model):
+    """That the owner of a meter has been told that so much of this limit is used."""
+
+    meter = models.ForeignKey(Meter, on_delete=models.CASCADE, db_index=False, related_name="warnings")
+    percent = models.PositiveSmallIntegerField(_("percent of the limit"))
+    limit = models.BigIntegerField(_("limit"))
+    at = models.DateTimeField(_("at"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("quota warning")
+        verbose_name_plural = _("quota warnings")
+        constraints = [models.UniqueConstraint(fields=["meter", "percent", "limit"], name="warned_once_of_a_limit")]
+
+    def __str__(self) -> str:
+        return f"{self.meter_id} {self.percent} %"
 
 
 def today() -> date:

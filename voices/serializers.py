@@ -356,6 +356,9 @@ class ProviderSerializer(serializers.Serializer[Any]):
     sample_rates = serializers.ListField(child=serializers.IntegerField(), help_text="Hz")
     default_sample_rate = serializers.IntegerField(help_text="Hz")
     max_characters = serializers.IntegerField(help_text="In one speech request, as the provider counts them.")
+    speech_is_experimental = serializers.BooleanField(
+        help_text="Whether speech here rests on what the provider has not promised: `notes` says what to expect."
+    )
     can = serializers.DictField(child=serializers.BooleanField())
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from voices import plans
 from voices.meters import OF_ACCOUNT, OF_TOKEN, OF_USER, Gauge, month_of, period_of
 from voices.models import Budget, Measure, Meter, Owner, ProviderAccount
-from voices.quota_models import today
+from voices.quota_models import LOW_FROM, today
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,6 @@ class Reading:
     @property
     def is_low(self) -> bool:
         return self.percent >= LOW_FROM
-
-
-LOW_FROM = 80
-"""Percent."""
 
 
 def of_person(user: Owner) -> list[Reading]:

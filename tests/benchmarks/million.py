@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.rows import Figures, copied, main, tidied, timed
+from tests.benchmarks.rows import Pages, copied, main, tidied
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -22,7 +22,7 @@ JOBS_EACH = 1_000
 VOICES_EACH = 2
 
 
-def child(count: int) -> Figures:
+def pages(count: int) -> Pages:
     import django
 
     django.setup()
@@ -39,7 +39,7 @@ def child(count: int) -> Figures:
         cursor.execute("SELECT provider_request_id FROM synthesis_synthesisjob ORDER BY id LIMIT 1")
         (request_id,) = cursor.fetchone()
     jobs, ledger = "/admin/synthesis/synthesisjob/", "/admin/voices/ledgerentry/"
-    pages = {
+    asked = {
         "history": (somebody, "/history/"),
         "history, who has a tenth of all": (busy, "/history/"),
         "usage summary": (somebody, "/quota/"),
@@ -59,7 +59,7 @@ def child(count: int) -> Figures:
         "admin: findings": (staff, "/admin/voices/finding/"),
         "admin: webhook messages": (staff, "/admin/voices/webhookdelivery/"),
     }
-    return timed({name: (logged_in(user), address) for name, (user, address) in pages.items()})
+    return {name: (logged_in(user), address) for name, (user, address) in asked.items()}
 
 
 def logged_in(user: User) -> Client:
@@ -124,4 +124,4 @@ def fill(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main("tests.benchmarks.million", child, counts=COUNTS, explained=str(__doc__))
+    main("tests.benchmarks.million", pages, counts=COUNTS, explained=str(__doc__))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
@@ -18,6 +20,8 @@ from voiceclone_site.accounts import services
 from voiceclone_site.accounts.models import ApiToken, User
 from voiceclone_site.accounts.scopes import Scope, StaffScope
 from voices import standing
+from voices.callers import token_of
+from voices.once import IDEMPOTENCY_KEY, once
 from voices.quota_serializers import LIMIT_HELP, MeterSerializer
 from voices.serializers import StrictSerializer, checked
 
@@ -130,9 +134,11 @@ class TokensView(GenericAPIView[ApiToken]):
         description=_(
             "`token` is shown in this answer only. Asked by a token, the new one may do no more than it: no scope that it "
             "lacks, no later end, no other addresses; a token with a request limit or a budget of its own makes none. The new "
-            "one lives on when that one is revoked."
+            "one lives on when that one is revoked. With an `Idempotency-Key` the same asker is shown the same token again for "
+            "24 hours, in which it is kept encrypted."
         ),
         request=NewTokenSerializer,
+        parameters=[IDEMPOTENCY_KEY],
         examples=[
             OpenApiExample(
                 "For a reader of voices",
@@ -142,14 +148,18 @@ class TokensView(GenericAPIView[ApiToken]):
         ],
         responses={201: IssuedTokenSerializer},
     )
-    def post(self, request: Request) -> Response:
-        wanted = checked(NewTokenSerializer, request.data)
-        if isinstance(request.auth, ApiToken):
-            row, token = services.issue_by_token(request.auth, **wanted)
-        else:
-            row, token = services.issue_token(me(request), **wanted)
-        body = {**told(row), "token": token.text}
-        return Response(body, status=201, headers={"Cache-Control": "no-store"})
+    def post(self, request: Request) -> HttpResponseBase:
+        def act(_pk: uuid.UUID) -> Response:
+            wanted = checked(NewTokenSerializer, request.data)
+            if isinstance(request.auth, ApiToken):
+                row, token = services.issue_by_token(request.auth, **wanted)
+            else:
+                row, token = services.issue_token(me(request), **wanted)
+            body = {**told(row), "token": token.text}
+            return Response(body, status=201, headers={"Cache-Control": "no-store"})
+
+        # Another token of the same person may be a weaker one, and must not be shown what this one has made.
+        return once(request, act, in_one=True, beside=f"asked by {token_of(request)}")
 
 
 class TokenView(APIView):

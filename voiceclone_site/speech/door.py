@@ -177,11 +177,14 @@ async def take_over(
     kept = {name.decode("latin-1"): value.decode("latin-1") for name, value in given if name not in OF_A_BODY}
     request_id = kept.pop("x-request-id", "")
     set_request_id(request_id)
-    job_id, _space, wait = ticket.partition(" ")
+    job_id, wait, audio_format, sample_rate = ticket.split(" ")
     wish = SpeechWish(voice=VoiceRef(""), text="")
     exchange = Exchange(dialect, wish, request_id, scope, receive, send, headers=kept)
     try:
-        await _speak(relay, exchange, await relay.opening.run(partial(begun_by_a_view, job_id, wait=float(wait))))
+        call = partial(
+            begun_by_a_view, job_id, wait=float(wait), audio_format=audio_format, sample_rate=int(sample_rate)
+        )
+        await _speak(relay, exchange, await relay.opening.run(call))
     except _Left:
         return
     except Exception as error:
@@ -279,7 +282,7 @@ async def _speak(relay: Relay, exchange: Exchange, admitted: Admitted) -> None:
     logbook.note(user=job.owner_id, token=job.token_id, voice=job.voice_id, job=job.pk)
     watching = asyncio.create_task(_watch(exchange.receive, relay, admitted.job))
     try:
-        voice = await relay.open(admitted.job, admitted.speech, wait=admitted.wait)
+        voice = await relay.open(admitted.job, admitted.speech, wait=admitted.wait, pieces=admitted.pieces)
         try:
             await _pass_on(voice, exchange, admitted.delivery)
         except BaseException as error:
