@@ -414,6 +414,8 @@ def marks_of(job: SynthesisJob) -> list[dict[str, Any]]:
 
 def look_at(job: SynthesisJob) -> None:
     """Somebody is waiting for this job: if its wake-up was lost or its process died, do not wait for the sweep."""
+    if job.due_at is None:
+        return
     if SynthesisJob.objects.due().filter(pk=job.pk).exists() and cache.add(f"woken:{job.pk}", 1, 5):
         wake(ADVANCE, job.pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
 

@@ -17,15 +17,12 @@ from django_q.models import OrmQ
 
 from synthesis.models import SynthesisJob
 from voiceclone_site.health import WORKER_SILENCE
-from voices import book, plans
+from voices import book
 from voices.durable import DurableRow
 from voices.evidence import ACTS
 from voices.failures import shown
-from voices.meters import OF_ACCOUNT, Gauge, period_of
 from voices.models import (
     Finding,
-    Measure,
-    Meter,
     ProviderAccount,
     QueueHeartbeat,
     RateBucket,
@@ -35,8 +32,7 @@ from voices.models import (
 from voices.providers import registry
 from voices.providers.errors import Act
 from voices.queues import Queue
-from voices.quota_models import today
-from voices.standing import Reading
+from voices.standing import Reading, of_accounts
 
 if TYPE_CHECKING:
     from voices.errors import Sentence
@@ -155,26 +151,16 @@ def standing() -> Standing:
 def _accounts(
     accounts: list[ProviderAccount], differences: tuple[Differences, ...], *, now: datetime
 ) -> Iterator[AccountStanding]:
-    gauges = {
-        (account.pk, each): Gauge(each, period_of(each, today(), account=True), account_id=account.pk)
-        for account in accounts
-        for each in OF_ACCOUNT
-    }
-    used = dict(Meter.objects.filter(key__in=[each.key for each in gauges.values()]).values_list("key", "used"))
+    readings = of_accounts(accounts)
     held: dict[int, list[tuple[Sentence, datetime]]] = {}
     for bucket in RateBucket.objects.filter(held_until__gt=now.timestamp()).order_by("key"):
         pk, _colon, operation = bucket.key.partition(":")
         until = datetime.fromtimestamp(bucket.held_until, tz=timezone.get_current_timezone())
         held.setdefault(int(pk), []).append((book.SERVICES.get(operation, operation), until))
     for account in accounts:
-        caps = plans.caps_of_account(account)
-        of_day = [gauges[account.pk, each] for each in OF_ACCOUNT]
         yield AccountStanding(
             account=account,
-            meters=(
-                Reading(Measure.SLOTS, account.voices_held, account.voice_cap, None),
-                *(Reading(each.measure, used.get(each.key, 0), caps[each.measure], None) for each in of_day),
-            ),
+            meters=tuple(readings[account.pk]),
             held=tuple(held.get(account.pk, ())),
             differences=sum(each.number for each in differences if each.account == account),
         )

@@ -244,6 +244,7 @@ PERMISSIONS_POLICY = "microphone=(self), camera=(), geolocation=()"
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "voiceclone_site" / "locale"]
+FORMAT_MODULE_PATH = ["voiceclone_site.formats"]
 TIME_ZONE = env.str("TIME_ZONE", default="Asia/Shanghai")
 USE_TZ = True
 

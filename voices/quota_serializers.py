@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -45,7 +46,7 @@ class QuotaSerializer(serializers.Serializer[Any]):
 
 
 class EmailSerializer(StrictSerializer):
-    email = serializers.CharField(help_text="The whole address.")
+    email = serializers.CharField(help_text=_("The whole address."))
 
 
 class PersonSerializer(serializers.Serializer[Any]):
@@ -89,6 +90,7 @@ class PlanSerializer(serializers.ModelSerializer[Plan]):
 
 
 class AccountLimitsSerializer(serializers.ModelSerializer[ProviderAccount]):
+    # Whoever shows accounts gives their `readings` as context: `standing.of_accounts` reads those of all of them at once.
     meters = serializers.SerializerMethodField(help_text="Of today.")
 
     class Meta:
@@ -98,4 +100,4 @@ class AccountLimitsSerializer(serializers.ModelSerializer[ProviderAccount]):
 
     @extend_schema_field(MeterSerializer(many=True))
     def get_meters(self, account: ProviderAccount) -> Any:
-        return [MeterSerializer(reading).data for reading in standing.of_account(account)]
+        return MeterSerializer(self.context["readings"][account.pk], many=True).data

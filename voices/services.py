@@ -301,6 +301,8 @@ def request_delete(voice: VoiceClone) -> None:
 
 def look_at(voice: VoiceClone) -> None:
     """Somebody is looking: ask the provider sooner than the back-off would, but not more than every two seconds."""
+    if voice.due_at is None:  # nothing is left to ask, as for nearly every voice that is looked at
+        return
     now = timezone.now()
     stale = Q(polled_at__isnull=True) | Q(polled_at__lt=now - FRESH)
     VoiceClone.objects.filter(stale, pk=voice.pk, state=State.TRAINING, due_at__gt=now).update(due_at=now)

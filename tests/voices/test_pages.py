@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import Settings
 
 from tests.recordings import WOMAN, recording, silence
 from tests.worker import drain, finish
@@ -390,19 +390,6 @@ def test_it_starts_anew_with_a_cursor_that_it_cannot_read(
 ) -> None:
     voice_of(alice, account)
     assert "Annie" in alice_client.get(f"/voices/?{cursor}").content.decode()
-
-
-def test_it_asks_as_little_for_thirty_voices_as_for_three(
-    alice: User, alice_client: Client, account: ProviderAccount, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    for _number in range(3):
-        voice_of(alice, account)
-    with django_assert_num_queries(5):  # session, person, voices, stock voices, sandbox notice
-        alice_client.get("/voices/")
-    for _number in range(27):
-        voice_of(alice, account)
-    with django_assert_num_queries(5):
-        alice_client.get("/voices/")
 
 
 def test_it_refreshes_the_list_while_something_is_under_way(
