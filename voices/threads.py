@@ -24,17 +24,18 @@ class DatabaseThreads:
 
     def __init__(self, count: int, *, name: str, prepare: Callable[[], None] | None = None) -> None:
         self._threads = ThreadPoolExecutor(max_workers=count, thread_name_prefix=name, initializer=prepare)
-        self._waiting = 0
+        self.waiting = 0
+        """Calls that have not returned."""
 
     async def run(self, call: Callable[[], T], *, may_wait: bool = True) -> T:
         """`call` in one of the threads. Raises Busy instead of queueing behind too many others, unless it `may_wait`."""
-        if self._waiting >= MOST_WAITING and not may_wait:
+        if self.waiting >= MOST_WAITING and not may_wait:
             raise Busy(retry_after=2.0)
-        self._waiting += 1
+        self.waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, call)
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
 
     def close(self) -> None:
         """Waits for what is being done; connections are closed with their threads."""

@@ -1,0 +1,244 @@
+"""Many who listen at once, and everything that goes wrong between a provider, the relay and them: nothing is left behind, every row
+says what happened, and what is counted is what was heard."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db.models import Sum
+from pytest_django import Settings
+
+from synthesis.models import SynthesisJob
+from tests.benchmarks.upstream import audio_of
+from tests.cast import token_of
+from tests.clockwork import FLOOD, Clockwork
+from tests.front import Census, Portal
+from tests.listeners import BrokenOff, Listener
+from tests.processes.eventually import eventually
+from voiceclone_site.accounts.models import User
+from voices.models import LedgerEntry, VoiceClone
+from voices.providers.aio import FULL_BYTES
+from voices.providers.aliyun.speech import AliyunSpeech
+
+SPEECH = "/api/v1/speech"
+State = SynthesisJob.State
+WARM_UP = "whole 999"
+
+Ask = Callable[[str], Awaitable[Listener]]
+
+
+@pytest.fixture
+def ask(portal: Portal, alice: User, its_voice: VoiceClone, clockwork: Clockwork, settings: Settings) -> Ask:
+    portal.provider_port = clockwork.port
+    settings.REQUESTS_PER_MINUTE = 1_000_000
+    token = token_of(alice)
+
+    def asking(text: str) -> Awaitable[Listener]:
+        body = {"voice": str(its_voice.pk), "text": text, "format": "pcm"}
+        return Listener.ask(portal.port, body, token=token, path=SPEECH)
+
+    return asking
+
+
+@pytest.fixture
+def before(portal: Portal, ask: Ask, clockwork: Clockwork) -> Census:
+    """What there is when one has been spoken to: threads are made when they are first needed."""
+
+    async def one() -> None:
+        listener = await ask(WARM_UP)
+        await listener.first_audio()
+        await listener.the_rest()
+        listener.leave()
+
+    asyncio.run(one())
+    portal.until_quiet()
+
+    def nobody_is_there() -> bool:
+        return not portal.listeners and clockwork.connections == portal.front.relay.pool.idle == 1
+
+    eventually(nobody_is_there, what="nobody there but a warm connection", every=0.005)
+    return portal.census()
+
+
+async def asked(ask: Ask, *texts: str) -> list[Listener]:
+    """All of them hear their first audio."""
+    listeners = [await ask(text) for text in texts]
+    await asyncio.gather(*(listener.first_audio() for listener in listeners))
+    assert {listener.status for listener in listeners} == {200}
+    return listeners
+
+
+def rows(portal: Portal, before: Census) -> list[SynthesisJob]:
+    """Once nothing is left of them but their rows, and what was counted for them is what these say."""
+    portal.is_as(before)
+    jobs = list(SynthesisJob.objects.exclude(text=WARM_UP))
+    assert {(job.lease_token, job.intent, job.due_at) for job in jobs} <= {(None, "", None)}
+    counted = LedgerEntry.objects.filter(row__in=[job.pk for job in jobs], purpose="speech")
+    assert (counted.aggregate(all=Sum("characters"))["all"] or 0) == sum(job.characters for job in jobs)
+    return jobs
+
+
+def ended(jobs: list[SynthesisJob]) -> Counter[tuple[str, str]]:
+    return Counter((job.state, job.error_code) for job in jobs)
+
+
+def test_two_hundred_who_hang_up_together(portal: Portal, ask: Ask, before: Census, clockwork: Clockwork) -> None:
+    async def run() -> None:
+        for listener in await asked(ask, *(f"hold {number}" for number in range(200))):
+            listener.leave()
+
+    asyncio.run(run())
+    jobs = rows(portal, before)
+    assert ended(jobs) == {(State.CANCELLED, "client_left"): 200}
+    assert all(0 < job.characters <= job.characters_expected for job in jobs)
+    eventually(lambda: clockwork.connections <= portal.front.relay.pool.idle, what="every call to the provider ended")
+
+
+def test_a_database_that_does_not_answer_disturbs_nobody_who_speaks(
+    portal: Portal, ask: Ask, before: Census, clockwork: Clockwork
+) -> None:
+    async def run() -> None:
+        speaking = await asked(ask, *(f"hold {number}" for number in range(5)))
+        with portal.silent_database():
+            waiting = [await ask(f"whole {number}") for number in range(10, 20)]
+            leaving = [await ask(f"whole {number}") for number in range(20, 25)]
+            async with asyncio.timeout(20):
+                while portal.front.relay.opening.waiting < 15:
+                    await asyncio.sleep(0.005)
+            for listener in leaving:
+                listener.leave()
+            clockwork.go_on()
+            for number, listener in enumerate(speaking):
+                assert await listener.the_rest() == audio_of(f"hold {number}")
+            assert len(clockwork.said) == 1 + 5
+        for number, listener in enumerate(waiting, 10):
+            await listener.first_audio()
+            assert await listener.the_rest() == audio_of(f"whole {number}")
+        for listener in speaking + waiting:
+            listener.leave()
+
+    asyncio.run(run())
+    found = ended(rows(portal, before))
+    assert found.pop((State.SUCCESS, "")) == 15
+    # Who had left before anything was begun for them has no row; nobody who left was spoken for.
+    assert set(found) <= {(State.CANCELLED, "client_left")}
+    assert not [text for text in clockwork.said if text in {f"whole {number}" for number in range(20, 25)}]
+
+
+def test_who_takes_in_a_byte_at_a_time_holds_back_the_provider_and_nobody_else(
+    portal: Portal, ask: Ask, before: Census, clockwork: Clockwork, alice: User, its_voice: VoiceClone
+) -> None:
+    body = json.dumps({"voice": str(its_voice.pk), "text": "flood 1", "format": "pcm"}).encode()
+    with closing(socket.socket()) as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(("127.0.0.1", portal.port))
+        slow.sendall(request(token_of(alice), body))
+        assert slow.recv(1) == b"H"
+        looks: list[int] = []
+
+        def is_held_back() -> bool:
+            looks.append(clockwork.bytes_out)
+            return looks[-1] > FULL_BYTES and looks[-5:] == [looks[-1]] * 5
+
+        eventually(is_held_back, what="the provider held back")
+        for _byte in range(20):
+            slow.recv(1)
+
+        async def others() -> None:
+            for listener in await asked(ask, *(f"whole {number}" for number in range(10))):
+                await listener.the_rest()
+                listener.leave()
+
+        asyncio.run(others())
+        running = SynthesisJob.objects.filter(state=State.RUNNING)
+        eventually(lambda: [job.text for job in running.all()] == ["flood 1"], what="the others settled")
+        # What the kernel keeps for four ends of sockets, and no more than that of ours.
+        assert clockwork.bytes_out < FLOOD / 4
+    jobs = rows(portal, before)
+    assert ended(jobs) == {(State.SUCCESS, ""): 10, (State.CANCELLED, "client_left"): 1}
+    (left,) = [job for job in jobs if job.state == State.CANCELLED]
+    assert 0 < left.characters <= left.characters_expected
+
+
+@pytest.mark.parametrize("how", ["close", "stall", "garble"])
+def test_a_provider_that_breaks_off_in_mid_stream_breaks_the_transfer(
+    portal: Portal, ask: Ask, before: Census, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    impatient(monkeypatch)
+
+    async def run() -> None:
+        listeners = await asked(ask, *(f"{how} {number}" for number in range(10)))
+        for number, listener in enumerate(listeners):
+            with pytest.raises(BrokenOff):
+                await listener.the_rest()
+            assert audio_of(f"{how} {number}").startswith(listener.heard)
+            listener.leave()
+
+    asyncio.run(run())
+    jobs = rows(portal, before)
+    assert ended(jobs) == {(State.FAILED, "stream_broken"): 10}
+    assert all(0 < job.characters <= job.characters_expected for job in jobs)
+
+
+def test_a_pool_whose_connections_the_provider_has_closed_is_not_noticed(
+    portal: Portal, ask: Ask, before: Census, clockwork: Clockwork
+) -> None:
+    async def spoken(*texts: str) -> None:
+        for text, listener in zip(texts, await asked(ask, *texts), strict=True):
+            clockwork.go_on()
+            assert await listener.the_rest() == audio_of(text)
+            listener.leave()
+
+    asyncio.run(spoken(*(f"hold {number}" for number in range(8))))
+    portal.until_quiet()
+    assert clockwork.connections == 8
+    clockwork.hang_up()
+    again = [f"whole {number}" for number in range(1, 9)]
+    asyncio.run(spoken(*again))
+    assert ended(rows(portal, before)) == {(State.SUCCESS, ""): 16}
+    assert sorted(text for text in clockwork.said if text in again) == again
+
+
+def test_what_is_spoken_when_it_is_told_to_stop_is_broken_off_and_settled(
+    portal: Portal, ask: Ask, before: Census, clockwork: Clockwork
+) -> None:
+    portal.server.config.timeout_graceful_shutdown = 0
+
+    async def run() -> None:
+        listeners = await asked(ask, *(f"hold {number}" for number in range(50)))
+        stopping = asyncio.create_task(asyncio.to_thread(portal.stop))
+        for listener in listeners:
+            with pytest.raises(BrokenOff):
+                await listener.the_rest()
+            listener.leave()
+        await stopping
+
+    asyncio.run(run())
+    jobs = list(SynthesisJob.objects.exclude(text=WARM_UP))
+    assert ended(jobs) == {(State.FAILED, "interrupted"): 50}
+    counted = LedgerEntry.objects.filter(purpose="speech", row__in=[job.pk for job in jobs])
+    assert counted.aggregate(all=Sum("characters"))["all"] == sum(job.characters for job in jobs) > 0
+
+
+def request(token: str, body: bytes) -> bytes:
+    head = (
+        f"POST {SPEECH} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a provider's silence, which is otherwise waited out for half a minute."""
+    connection: Any = AliyunSpeech.connection
+    monkeypatch.setattr(
+        AliyunSpeech, "connection", lambda self, request: replace(connection(self, request), frame_timeout=0.5)
+    )
