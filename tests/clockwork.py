@@ -135,11 +135,13 @@ class _Line(Provider):
 
     async def _close(self, text: str) -> None:
         self._send(2, chunks_of(text)[0])
+        await self._clockwork._going_on.wait()
         self._send(8, (1000).to_bytes(2, "big"))
         self._transport.close()
 
     async def _garble(self, text: str) -> None:
         self._send(2, chunks_of(text)[0])
+        await self._clockwork._going_on.wait()
         self._transport.write(b"\xf7\xff" * 500)
 
     async def _flood(self, text: str) -> None:
