@@ -26,11 +26,15 @@ from pytest_django import Settings
 
 from tests.processes.eventually import eventually
 from voiceclone_site.front import Front
+from voiceclone_site.listening import listener
 from voices import books
 from voices.models import LedgerEntry
 from voices.threads import DatabaseThreads
 
 T = TypeVar("T")
+
+SHORT_PATIENCE = 3.0
+"""Seconds after which the kernel breaks off who takes nothing in."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Census:
 class Portal:
     front: Front
     server: uvicorn.Server
+    port: int = 0
     provider_port: int = 0
     turn: threading.Lock = field(default_factory=threading.Lock)
     """Whoever of the relay's threads is at the database has it."""
@@ -70,6 +75,7 @@ class Portal:
         self._thread = threading.Thread(target=self._serve, name="portal-front")
         self._thread.start()
         eventually(lambda: self.server.started, seconds=10, what="the web server", every=0.005)
+        self.port = self.server.servers[0].sockets[0].getsockname()[1]
         self.until_quiet()
 
     def stop(self) -> None:
@@ -80,18 +86,13 @@ class Portal:
 
     def _serve(self) -> None:
         async def live() -> None:
-            await self.server.serve()
+            await self.server.serve(sockets=[listener(self.server.config, patience=SHORT_PATIENCE)])
             ours = asyncio.current_task()
             self.tasks_left = [repr(task) for task in asyncio.all_tasks() if task is not ours]
 
         with asyncio.Runner() as runner:
             self._loop = runner.get_loop()
             runner.run(live())
-
-    @property
-    def port(self) -> int:
-        port: int = self.server.servers[0].sockets[0].getsockname()[1]
-        return port
 
     def ask(self, path: str, body: object, *, token: str = "", headers: Mapping[str, str] | None = None) -> Answer:
         """POST, heard to its end, or to where it broke."""

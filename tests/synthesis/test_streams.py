@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -242,10 +243,33 @@ def test_what_is_spoken_when_it_is_told_to_stop_is_broken_off_and_settled(
     assert counted.aggregate(all=Sum("characters"))["all"] == sum(job.characters for job in jobs) > 0
 
 
-def request(token: str, body: bytes) -> bytes:
+def test_who_takes_nothing_in_counts_as_having_left(
+    portal: Portal, before: Census, clockwork: Clockwork, alice: User, its_voice: VoiceClone
+) -> None:
+    body = json.dumps({"voice": str(its_voice.pk), "text": "flood 1", "format": "pcm"}).encode()
+    with closing(socket.socket()) as stalled:
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stalled.connect(("127.0.0.1", portal.port))
+        stalled.sendall(request(token_of(alice), body))
+        eventually(
+            lambda: not SynthesisJob.objects.filter(state=State.RUNNING).exists() and clockwork.said, what="left"
+        )
+        eventually(lambda: portal.listeners == 0, what="hung up on")
+        assert ended(rows(portal, replace(before, sockets=before.sockets + 1))) == {(State.CANCELLED, "client_left"): 1}
+
+
+def test_who_has_sent_half_of_a_form_does_not_keep_it_from_stopping(portal: Portal) -> None:
+    portal.server.config.timeout_graceful_shutdown = 0
+    with closing(portal.connect()) as half:
+        half.sendall(request("", b"login=alice", path="/accounts/login/", announced=1000))
+        eventually(lambda: any(thread.name.startswith("django") for thread in threading.enumerate()), what="its thread")
+        portal.stop()
+
+
+def request(token: str, body: bytes, *, path: str = SPEECH, announced: int = 0) -> bytes:
     head = (
-        f"POST {SPEECH} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {announced or len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

@@ -31,7 +31,7 @@ from synthesis.errors import ClientLeft
 from synthesis.models import SynthesisJob
 from synthesis.relay import Relay, Voice
 from voiceclone_site.accounts.authentication import address_of
-from voiceclone_site.django_threads import Headers, Receive, Scope, Send, environ_of
+from voiceclone_site.django_threads import PATIENCE, Headers, Receive, Scope, Send, environ_of
 from voiceclone_site.errors import Problem, problem_of
 from voiceclone_site.metrics import http_requests
 from voiceclone_site.requests import request_id_from, set_request_id
@@ -50,8 +50,6 @@ logger = logging.getLogger(__name__)
 
 OF_A_BODY = {b"content-type", b"content-length", b"cache-control"}
 LARGEST_BODY = 4 * 1024 * 1024
-PATIENCE_WITH_A_READER = 60.0
-"""Seconds in which a listener has to take something in; whoever does not is taken to have left."""
 STREAMED = {"X-Accel-Buffering": "no", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -91,7 +89,7 @@ class Response:
             self._whole.append(body)
             return
         await self._begin()
-        async with asyncio.timeout(PATIENCE_WITH_A_READER):
+        async with asyncio.timeout(PATIENCE):
             await self._exchange.send({"type": "http.response.body", "body": body, "more_body": True})
 
     async def end(self, body: bytes) -> None:
@@ -192,15 +190,19 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
     """Raises RequestDataTooBig, and _Left when the caller hung up while sending."""
     if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > LARGEST_BODY:
         raise RequestDataTooBig
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message["type"] == "http.request" and message.get("more_body"):
-        message = await receive()
+    body, more = b"", True
+    while more:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                message = await receive()
+        except TimeoutError:
+            raise _Left from None
+        if message["type"] != "http.request":
+            raise _Left
         body += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(body) > LARGEST_BODY:
             raise RequestDataTooBig
-    if message["type"] != "http.request":
-        raise _Left
     return body
 
 

@@ -1,0 +1,22 @@
+"""Where the web server listens, and how long it has patience with a connection that takes nothing in."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+
+from voiceclone_site.django_threads import PATIENCE
+
+
+def listener(config: uvicorn.Config, *, patience: float = PATIENCE) -> socket.socket:
+    """The kernel breaks off what has taken nothing in for `patience` seconds (Linux): a server that closes a connection would wait
+    for ever until its reader has taken in what was sent last.
+
+    Ends the process when the address is taken, as uvicorn does.
+    """
+    made = config.bind_socket()
+    made.set_inheritable(False)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(patience * 1000))
+    return made
