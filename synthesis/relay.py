@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from synthesis.errors import Cancelled, ClientLeft, EmptySpeech, Interrupted
 from synthesis.models import SynthesisJob
-from synthesis.settling import Tally, append_to, settle_broken, settle_whole, spool_file
+from synthesis.settling import Tally, append_to, check_flow, settle_broken, settle_whole, spool_file
 from synthesis.streaming import LEASE, RENEW_EVERY, request_of
 from voices import circuit, leave
 from voices.errors import Fault, PortalError
@@ -98,13 +98,15 @@ class Relay:
     def is_settling(self) -> bool:
         return bool(self._settlements)
 
-    def later(self, books: Callable[[], None]) -> None:
-        """Close somebody's books in a thread, behind whatever they are waiting for."""
-        task = asyncio.get_running_loop().create_task(self._settle(books))
+    def later(self, books: Callable[[], None], *, behind: asyncio.Future[None] | None = None) -> None:
+        """Close somebody's books in a thread, behind whatever they are waiting for, and what is still being written."""
+        task = asyncio.get_running_loop().create_task(self._settle(books, behind))
         self._settlements.add(task)
         task.add_done_callback(self._settlements.discard)
 
-    async def _settle(self, books: Callable[[], None]) -> None:
+    async def _settle(self, books: Callable[[], None], behind: asyncio.Future[None] | None) -> None:
+        if behind is not None:
+            await asyncio.wait([behind])
         try:
             await self.settling.run(books)
         except Exception:
@@ -140,6 +142,7 @@ class Voice:
         self._kept_bytes = 0
         self._marks: list[Mark] = []
         self._path: Path | None = None
+        self._writing: asyncio.Future[None] | None = None
         self._stopped: PortalError | None = None
         self._task = asyncio.current_task()
         self._settled = False
@@ -170,13 +173,14 @@ class Voice:
         self._settled = True
         self._relay.speaking.pop(self.job.pk, None)
         told = self._told(error)
-        await self._said.aclose()
         if told is None:
-            self._relay.later(partial(_close_whole, self.job, self.tally, self._path, self._kept))
+            books = partial(_close_whole, self.job, self.tally, self._path, self._kept)
         elif self.tally.audio_bytes or isinstance(told, ClientLeft | Cancelled | Interrupted):
-            self._relay.later(partial(_close_broken, self.job, self.tally, told, self._path, self._kept))
+            books = partial(_close_broken, self.job, self.tally, told, self._path, self._kept)
         else:
-            self._relay.later(partial(self._relay.refuse, self.job, told))
+            books = partial(self._relay.refuse, self.job, told)
+        self._relay.later(books, behind=self._writing)
+        await self._said.aclose()
         return told
 
     def _told(self, error: BaseException | None) -> ProviderError | PortalError | None:
@@ -195,6 +199,7 @@ class Voice:
             heard = [data for event in said if (data := tally.take(event))]
             if tally.marks:
                 self._marks.extend(event for event in said if isinstance(event, Mark))
+            check_flow(self.job, tally)
             if not heard:
                 continue
             if tally.audio_bytes == len(heard[0]):
@@ -219,7 +224,9 @@ class Voice:
         if self._kept_bytes > IN_MEMORY:
             chunks, self._kept, self._kept_bytes = self._kept, [], 0
             self._path = self._path or spool_file(self.job)
-            await self._relay.settling.run(partial(append_to, self._path, chunks))
+            # Goes on when the listener leaves meanwhile: what was heard is measured by what lies there.
+            self._writing = asyncio.ensure_future(self._relay.settling.run(partial(append_to, self._path, chunks)))
+            await asyncio.shield(self._writing)
 
 
 # --- what the threads do ---------------------------------------------------------------------------------------------

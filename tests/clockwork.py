@@ -122,13 +122,17 @@ class _Line(Provider):
             self._send(2, chunk)
         self._finish(text)
 
+    async def _long(self, text: str) -> None:
+        """Six seconds, and then nothing for a while."""
+        self._send(2, chunks_of(text)[0])
+        await self._clockwork._going_on.wait()
+        for _block in range(5):
+            self._send(2, _BLOCK)
+
     async def _whole(self, text: str) -> None:
         for chunk in chunks_of(text):
             self._send(2, chunk)
         self._finish(text)
-
-    async def _mute(self, text: str) -> None:
-        await self._clockwork._going_on.wait()
 
     async def _stall(self, text: str) -> None:
         self._send(2, chunks_of(text)[0])

@@ -11,9 +11,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db.models import Sum
 from pytest_django import Settings
 
@@ -31,6 +33,7 @@ from voices.providers.aliyun.speech import AliyunSpeech
 
 SPEECH = "/api/v1/speech"
 State = SynthesisJob.State
+ENDLESS = "flood " + "一" * 500
 WARM_UP = "whole 999"
 
 Ask = Callable[[str], Awaitable[Listener]]
@@ -87,6 +90,10 @@ def rows(portal: Portal, before: Census) -> list[SynthesisJob]:
     return jobs
 
 
+def spooled() -> list[Path]:
+    return list((Path(settings.DATA_DIR) / "spool").iterdir())
+
+
 def ended(jobs: list[SynthesisJob]) -> Counter[tuple[str, str]]:
     return Counter((job.state, job.error_code) for job in jobs)
 
@@ -137,7 +144,7 @@ def test_a_database_that_does_not_answer_disturbs_nobody_who_speaks(
 def test_who_takes_in_a_byte_at_a_time_holds_back_the_provider_and_nobody_else(
     portal: Portal, ask: Ask, before: Census, clockwork: Clockwork, alice: User, its_voice: VoiceClone
 ) -> None:
-    body = json.dumps({"voice": str(its_voice.pk), "text": "flood 1", "format": "pcm"}).encode()
+    body = json.dumps({"voice": str(its_voice.pk), "text": ENDLESS, "format": "pcm"}).encode()
     with closing(socket.socket()) as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.connect(("127.0.0.1", portal.port))
@@ -160,7 +167,7 @@ def test_who_takes_in_a_byte_at_a_time_holds_back_the_provider_and_nobody_else(
 
         asyncio.run(others())
         running = SynthesisJob.objects.filter(state=State.RUNNING)
-        eventually(lambda: [job.text for job in running.all()] == ["flood 1"], what="the others settled")
+        eventually(lambda: [job.text for job in running.all()] == [ENDLESS], what="the others settled")
         # What the kernel keeps for four ends of sockets, and no more than that of ours.
         assert clockwork.bytes_out < FLOOD / 4
     jobs = rows(portal, before)
@@ -201,6 +208,60 @@ def test_a_provider_that_falls_silent_breaks_the_transfer(portal: Portal, ask: A
     jobs = rows(portal, before)
     assert ended(jobs) == {(State.FAILED, "stream_broken"): 4}
     assert all(0 < job.characters <= job.characters_expected for job in jobs)
+
+
+def test_a_provider_that_floods_is_cut_off(portal: Portal, ask: Ask, before: Census, clockwork: Clockwork) -> None:
+    async def run() -> None:
+        (listener,) = await asked(ask, "flood 1")
+        with pytest.raises(BrokenOff):
+            await listener.the_rest()
+        listener.leave()
+
+    asyncio.run(run())
+    (job,) = rows(portal, before)
+    assert (job.state, job.error_code, job.characters) == (State.FAILED, "stream_broken", job.characters_expected)
+    assert clockwork.bytes_out < FLOOD / 2
+    assert spooled() == []
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_provider_that_talks_and_makes_no_sound_is_cut_off(portal: Portal, ask: Ask, before: Census) -> None:
+    async def run() -> None:
+        listener = await ask("chatter 1")
+        await listener.first_audio()
+        assert listener.status == 502
+        listener.leave()
+
+    asyncio.run(run())
+    assert ended(rows(portal, before)) == {(State.FAILED, "stream_broken"): 1}
+
+
+def test_who_hangs_up_while_what_was_heard_is_written_down_has_heard_it(
+    portal: Portal, ask: Ask, before: Census, clockwork: Clockwork
+) -> None:
+    """What waits to be written counts as well."""
+
+    async def run() -> None:
+        relay = portal.front.relay
+        listener, other = await asked(ask, "long " + "一" * 500, "hold 1")
+        with portal.silent_database():
+            async with asyncio.timeout(20):
+                other.leave()  # whose books keep the thread
+                while relay.settling.waiting < 1:
+                    await asyncio.sleep(0.005)
+                clockwork.go_on()
+                while relay.settling.waiting < 2:
+                    await asyncio.sleep(0.005)
+                listener.leave()
+                while relay.speaking:
+                    await asyncio.sleep(0.005)
+
+    asyncio.run(run())
+    job = next(job for job in rows(portal, before) if job.text.startswith("long"))
+    assert (job.state, job.error_code) == (State.CANCELLED, "client_left")
+    # 303 200 bytes are 6.3 s of 16-bit samples, in each of which at most 20 characters are said.
+    assert job.characters == 127 < job.characters_expected
+    assert spooled() == []
 
 
 def test_a_pool_whose_connections_the_provider_has_closed_is_not_noticed(
@@ -279,5 +340,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a provider's silence, which is otherwise waited out for half a minute."""
     connection: Any = AliyunSpeech.connection
     monkeypatch.setattr(
-        AliyunSpeech, "connection", lambda self, request: replace(connection(self, request), frame_timeout=0.5)
+        AliyunSpeech,
+        "connection",
+        lambda self, request: replace(connection(self, request), frame_timeout=0.5, sound_timeout=0.5),
     )

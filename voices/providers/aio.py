@@ -21,12 +21,13 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
-from voices.providers.base import Done, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession
+from voices.providers.base import Audio, Done, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession
 from voices.providers.driving import (
     LARGEST_REFUSAL,
     MAX_MESSAGE_BYTES,
     DeadOnArrival,
     Lost,
+    Patience,
     Spoken,
     certificates,
     no_address,
@@ -36,9 +37,8 @@ from voices.providers.driving import (
 from voices.providers.errors import ProviderError
 from voices.providers.warm import Pool
 
-# What has come in and was not asked for yet: beyond the first the provider is not read from, until it is down to the second.
+# What has come in and was not asked for yet: beyond it the provider is not read from, until it is asked for.
 FULL_BYTES = 512 * 1024
-ROOM_BYTES = 128 * 1024
 _GOODBYE_SECONDS = 1.0
 
 # It logs frames as it sees them, and a frame holds somebody's text.
@@ -73,10 +73,12 @@ async def _task(
     connection: Connection, session: SpeechSession, where: SpeechConnection, pool: Pool[Connection]
 ) -> AsyncGenerator[Sequence[Spoken], None]:
     finished = False
+    patience = Patience(where)
     try:
         for send in session.open():
             connection.send(send.frame)
         while not finished:
+            patience.check()
             said: list[Spoken] = []
             failure: ProviderError | None = None
             for message in await connection.receive(where.frame_timeout):
@@ -95,6 +97,8 @@ async def _task(
                 pool.give_back(where, connection)
             if said:
                 yield said
+                if any(isinstance(event, Audio) for event in said):
+                    patience.heard()
             if failure:
                 raise failure
     except Lost as lost:
