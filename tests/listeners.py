@@ -46,12 +46,13 @@ class Listener:
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise BrokenOff from error
 
-    async def the_rest(self) -> bytes:
-        """All that was heard. Raises BrokenOff."""
+    async def the_rest(self, *, pieces: int = 1_000_000) -> bytes:
+        """All that was heard, when so many more pieces have come or it has ended. Raises BrokenOff."""
         try:
             async with asyncio.timeout(PATIENCE):
-                while piece := await self._piece():
+                while pieces and (piece := await self._piece()):
                     self.heard += piece
+                    pieces -= 1
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise BrokenOff from error
         return self.heard

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from django.core.handlers.wsgi import WSGIHandler
 
 from synthesis.handover import RELAY_HEADER
+from voiceclone_site.listening import PATIENCE
 
 logger = logging.getLogger("voiceclone_site.access")
 
@@ -30,10 +31,6 @@ Headers = list[tuple[bytes, bytes]]
 HandOver = Callable[[str, Headers, Scope, Receive, Send], Awaitable[None]]
 """Answers instead of a view that has begun a job, whose id it is given together with the view's headers."""
 T = TypeVar("T")
-
-PATIENCE = 60.0
-"""Seconds in which whoever is at the other end has to take something in, or to send something that was announced; whoever does not
-is taken to have left."""
 
 
 class DjangoInThreads:

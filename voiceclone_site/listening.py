@@ -6,7 +6,9 @@ import socket
 
 import uvicorn
 
-from voiceclone_site.django_threads import PATIENCE
+PATIENCE = 60.0
+"""Seconds in which whoever is at the other end has to take something in, or to send something that was announced; whoever does not
+is taken to have left."""
 
 
 def listener(config: uvicorn.Config, *, patience: float = PATIENCE) -> socket.socket:

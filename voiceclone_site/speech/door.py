@@ -31,8 +31,9 @@ from synthesis.errors import ClientLeft
 from synthesis.models import SynthesisJob
 from synthesis.relay import Relay, Voice
 from voiceclone_site.accounts.authentication import address_of
-from voiceclone_site.django_threads import PATIENCE, Headers, Receive, Scope, Send, environ_of
+from voiceclone_site.django_threads import Headers, Receive, Scope, Send, environ_of
 from voiceclone_site.errors import Problem, problem_of
+from voiceclone_site.listening import PATIENCE
 from voiceclone_site.metrics import http_requests
 from voiceclone_site.requests import request_id_from, set_request_id
 from voiceclone_site.speech.admission import Admitted, Caller, admit, begun_by_a_view, checked_token
