@@ -122,6 +122,11 @@ class Portal:
         return self.ask(path, content, headers={"Cookie": cookies, "Content-Type": kind, "Accept": "application/json"})
 
     @property
+    def asked(self) -> int:
+        """Requests that have come in and are not over."""
+        return len(self.server.server_state.tasks)
+
+    @property
     def listeners(self) -> int:
         """Connections of clients that it holds."""
         return len(self.server.server_state.connections)
@@ -204,7 +209,8 @@ def portal(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Ite
         timeout_graceful_shutdown=5,
     )
     running = Portal(front, uvicorn.Server(config))
-    monkeypatch.setattr(DatabaseThreads, "run", in_turns(running.turn, DatabaseThreads.run))
+    for name in ("run", "submit", "soon"):
+        monkeypatch.setattr(DatabaseThreads, name, in_turns(running.turn, getattr(DatabaseThreads, name)))
     running.start()
     settings.PUBLIC_BASE_URL = f"http://127.0.0.1:{running.port}"
     yield running
@@ -212,24 +218,25 @@ def portal(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Ite
     connection.dec_thread_sharing()
 
 
-def in_turns(turn: threading.Lock, run: Callable[..., Any]) -> Callable[..., Any]:
-    """What the relay asks of the database, one at a time: here two threads have one connection."""
+def in_turns(turn: threading.Lock, give: Callable[..., Any]) -> Callable[..., Any]:
+    """What the relay asks of the database, one at a time: here its threads have one connection."""
 
-    def runs(threads: DatabaseThreads, call: Callable[[], T], *, may_wait: bool = True) -> Any:
+    def given(threads: DatabaseThreads, call: Callable[[], T]) -> Any:
         def in_turn() -> T:
             with turn:
                 return call()
 
-        return run(threads, in_turn, may_wait=may_wait)
+        return give(threads, in_turn)
 
-    return runs
+    return given
 
 
-def hang_up_after(sock: socket.socket, count: int) -> None:
+def hang_up_after(sock: socket.socket, count: int) -> bytes:
     """Read at least so many bytes of what comes, and leave."""
-    read = 0
-    while read < count:
+    got = b""
+    while len(got) < count:
         piece = sock.recv(4096)
-        assert piece, f"It ended after {read} bytes"
-        read += len(piece)
+        assert piece, f"It ended after {len(got)} bytes"
+        got += piece
     sock.close()
+    return got

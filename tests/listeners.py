@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from dataclasses import dataclass
 from typing import Self
 
@@ -46,15 +47,19 @@ class Listener:
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise BrokenOff from error
 
-    async def the_rest(self, *, pieces: int = 1_000_000) -> bytes:
-        """All that was heard, when so many more pieces have come or it has ended. Raises BrokenOff."""
+    async def more(self, *, until: int) -> bytes:
+        """All that was heard when it is so many bytes, or has ended. Raises BrokenOff."""
         try:
             async with asyncio.timeout(PATIENCE):
-                while pieces and (piece := await self._piece()):
+                while len(self.heard) < until and (piece := await self._piece()):
                     self.heard += piece
-                    pieces -= 1
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise BrokenOff from error
+        return self.heard
+
+    async def the_rest(self) -> bytes:
+        """All that was heard when it has ended. Raises BrokenOff."""
+        await self.more(until=sys.maxsize)
         return self.heard
 
     async def _piece(self) -> bytes:

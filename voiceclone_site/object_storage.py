@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import mimetypes
 from pathlib import PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from storages.backends.s3 import S3Storage
+from storages.utils import clean_name
 
 from voices.models import CONTENT_TYPES
 
@@ -43,6 +44,14 @@ class PrivateBucket(S3Storage):  # type: ignore[misc]
             custom_domain=None,
             **options,
         )
+
+    def arriving(self, name: str) -> IO[bytes]:
+        """For `storing.reading`. Raises FileNotFoundError."""
+        try:
+            body: IO[bytes] = self.bucket.Object(self._normalize_name(clean_name(name))).get()["Body"]
+        except self.connection.meta.client.exceptions.NoSuchKey:
+            raise FileNotFoundError(name) from None
+        return body
 
     def _get_write_parameters(self, name: str, content: Any = None) -> dict[str, Any]:
         """The true content type, for some who fetch a sample believe it; what a browser called its upload is not believed."""

@@ -45,8 +45,8 @@ from voices.outcomes import (
     apply,
     evidence,
     fail,
-    free_place,
     has_name_to_tell,
+    let_go,
     may_call,
     missing,
     outcome_unknown,
@@ -313,11 +313,8 @@ def _part_with(voice: VoiceClone, event: VoiceEvent, *, place_is_free: bool, **f
         if sent:
             # Handed over, and nobody will ask any more what became of it.
             ledger.settle(voice.pk, Purpose.TRAINING)
-        else:
-            ledger.release(voice.pk, Purpose.TRAINING)
-        if place_is_free:
-            free_place(voice)
-        else:
+        let_go(voice, place=place_is_free)
+        if not place_is_free:
             ledger.settle(voice.pk, Purpose.PLACE, keeping=Amounts(slots=1))
 
 

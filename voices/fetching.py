@@ -74,9 +74,10 @@ def _keep(voice: VoiceClone, source: SampleSource, content: bytes, inspection: s
                 voice, recording=ContentFile(content), inspection=inspection, consent=None, kept=kept, reading=reading
             )
             source.delete()
-            ledger.add(ledger.recording(voice, voice.account, size=inspection.size))
+            # Its row before the meters: whoever ends a voice takes the locks in this order.
             if not write_back(voice, event=event, attempts=0, due_at=timezone.now(), **failures.CLEARED):
                 raise _Moved
+            ledger.add(ledger.recording(voice, voice.account, size=inspection.size))
             wake(ADVANCE, voice.pk, queue=Queue.SLOW)
     except _Moved:
         give_back(voice)

@@ -209,15 +209,24 @@ def missing(voice: VoiceClone, error: ProviderError) -> None:
         if write_or_give_back(
             voice, event=event, state=State.EXPIRED, remote_id="", due_at=None, intent="", **failures.kept(error)
         ):
-            ledger.release(voice.pk, Purpose.TRAINING)
-            free_place(voice)
+            let_go(voice, place=True)
 
 
-def free_place(voice: VoiceClone) -> None:
-    """Give the voice's place back, once, however often this is called."""
-    if VoiceClone.objects.filter(pk=voice.pk, holds_slot=True).update(holds_slot=False):
-        ledger.release(voice.pk, Purpose.PLACE)
+def count_place(voice: VoiceClone) -> None:
+    """What the provider has already takes a place, whatever our caps say; once, however often this is called."""
+    if VoiceClone.objects.filter(pk=voice.pk, holds_slot=False).update(holds_slot=True):
+        ledger.add(ledger.place(voice, voice.account))
+        voice.holds_slot = True
+
+
+def let_go(voice: VoiceClone, *, place: bool) -> None:
+    """Give back what was held for a training that has not been used, and with `place` the voice's place: once, however often
+    this is called."""
+    purposes = [Purpose.TRAINING]
+    if place and VoiceClone.objects.filter(pk=voice.pk, holds_slot=True).update(holds_slot=False):
         voice.holds_slot = False
+        purposes.append(Purpose.PLACE)
+    ledger.release(voice.pk, *purposes)
 
 
 def fail(
@@ -245,9 +254,7 @@ def fail(
             **failures.kept(error),
         ):
             return
-        ledger.release(voice.pk, Purpose.TRAINING)
-        if not (voice.remote_id and voice.traits.can_delete):
-            free_place(voice)
+        let_go(voice, place=not (voice.remote_id and voice.traits.can_delete))
 
 
 def has_name_to_tell(voice: VoiceClone) -> bool:

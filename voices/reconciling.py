@@ -18,12 +18,12 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from voices import leave, ledger, rate
+from voices import leave, rate
 from voices.durable import move, wake
 from voices.errors import Busy, WrongState
 from voices.findings import Finding
 from voices.models import ProviderAccount, VoiceClone, VoiceEvent
-from voices.outcomes import ADVANCE
+from voices.outcomes import ADVANCE, count_place
 from voices.providers.base import RemoteState, RemoteVoice
 from voices.providers.errors import ProviderError
 
@@ -122,7 +122,9 @@ def adopt(finding: Finding, *, by: str) -> VoiceClone:
     Raises WrongState when there is no such row any more.
     """
     voice = finding.voice
-    if finding.kind != Kind.ORPHAN or voice is None or voice.state not in ADOPTING or voice.remote_id:
+    is_waiting = voice is not None and voice.state in ADOPTING and not voice.remote_id
+    # Trained anew meanwhile, it may have gone to another account.
+    if finding.kind != Kind.ORPHAN or voice is None or not is_waiting or voice.account_id != finding.account_id:
         raise WrongState(
             _(
                 "No voice here is waiting for this one. Whoever it belongs to can take it over by its id at the provider."
@@ -138,9 +140,6 @@ def take(voice: VoiceClone, *, remote_id: str, event: str, by: str) -> None:
     """This id at the provider is the voice's: it is asked for next. Inside a transaction. Raises WrongState."""
     if VoiceClone.objects.filter(account=voice.account_id, remote_id=remote_id).exclude(state=State.DELETED).exists():
         raise WrongState(_("Another voice here has this id at the provider already."))
-    if not voice.holds_slot:
-        # The provider has it already, whatever our caps say.
-        ledger.add(ledger.place(voice, voice.account))
     now = timezone.now()
     moved = move(
         voice,
@@ -148,7 +147,6 @@ def take(voice: VoiceClone, *, remote_id: str, event: str, by: str) -> None:
         event=VoiceEvent(row=voice, kind=event, detail={"remote_id": remote_id, "by": by}),
         state=State.TRAINING,
         remote_id=remote_id,
-        holds_slot=True,
         intent="",
         looks=0,
         attempts=0,
@@ -157,6 +155,7 @@ def take(voice: VoiceClone, *, remote_id: str, event: str, by: str) -> None:
     )
     if not moved:
         raise WrongState(_("This voice has changed meanwhile. Please look at it again before going on."))
+    count_place(voice)
     wake(ADVANCE, voice.pk)
 
 

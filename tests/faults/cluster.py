@@ -11,7 +11,7 @@ import sys
 import time
 
 from tests.faults import mixed
-from tests.faults.figures import judged, portal_of_its_own
+from tests.faults.figures import judged, portal_of_its_own, say
 
 
 def main() -> int:
@@ -28,10 +28,14 @@ def main() -> int:
         until = time.monotonic() + wanted.seconds
         while time.monotonic() + wanted.every < until:
             time.sleep(wanted.every)
+            killed = []
             for name in ("worker", "worker_slow"):
-                with contextlib.suppress(ProcessLookupError):  # between its end and its next start
+                with contextlib.suppress(ProcessLookupError):
                     started.kill(name)
-            kills.append(time.time())
+                    killed.append(name)
+            if killed:
+                kills.append(time.time())
+            say(f"Killed: {', '.join(killed) or 'neither, both wait for their next start'}.")
         ordering.join()
         work.wait(seconds=wanted.patience)
         figures = {"kills": len(kills), **work.figures(kills)}

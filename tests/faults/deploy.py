@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
-import signal
 import sys
 import time
 
@@ -33,7 +31,7 @@ def main() -> int:
             time.sleep(wanted.every)
             for name in ("worker", "worker_slow", "web"):
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(started.leader(name), signal.SIGTERM)
+                    started.ask_to_stop(name)
             deploys.append(time.time())
         ordering.join()
         work.wait(seconds=wanted.patience)

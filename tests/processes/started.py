@@ -88,8 +88,18 @@ class Started:
         return found[0] if found else 0
 
     def kill(self, name: str) -> None:
-        """kill -9 of every process of a group."""
-        os.killpg(self.leader(name), signal.SIGKILL)
+        """kill -9 of every process of a group. Raises ProcessLookupError while there is none."""
+        os.killpg(self._living(name), signal.SIGKILL)
+
+    def ask_to_stop(self, name: str) -> None:
+        """SIGTERM to a group's leader. Raises ProcessLookupError while there is none."""
+        os.kill(self._living(name), signal.SIGTERM)
+
+    def _living(self, name: str) -> int:
+        # To signal process or group 0 is to signal oneself, and whoever started us.
+        if not (leader := self.leader(name)):
+            raise ProcessLookupError(f"{name} is between its end and its next start")
+        return leader
 
     def manage(self, *arguments: str) -> str:
         done = subprocess.run(

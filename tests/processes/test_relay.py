@@ -33,7 +33,7 @@ from tests.benchmarks.speech import (
     running,
     web_process,
 )
-from tests.benchmarks.upstream import CHUNKS, audio_of
+from tests.benchmarks.upstream import CHUNK_BYTES, CHUNKS, audio_of
 from tests.clockwork import Clockwork
 from tests.front import ends_of
 from tests.listeners import Listener
@@ -138,7 +138,7 @@ async def storm(where: Portal, count: int, *, at_once: int, cut: float) -> Count
             if chance.random() < cut:
                 if pieces := chance.randrange(CHUNKS):
                     await listener.first_audio()
-                    await listener.the_rest(pieces=pieces - 1)
+                    await listener.more(until=pieces * CHUNK_BYTES)
                 ended["cut"] += 1
             else:
                 await listener.first_audio()

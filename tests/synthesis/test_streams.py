@@ -20,6 +20,7 @@ from django.db.models import Sum
 from pytest_django import Settings
 
 from synthesis.models import SynthesisJob
+from synthesis.relay import Voice
 from tests.benchmarks.upstream import audio_of
 from tests.cast import token_of
 from tests.clockwork import FLOOD, Clockwork
@@ -119,14 +120,17 @@ def test_a_database_that_does_not_answer_disturbs_nobody_who_speaks(
             waiting = [await ask(f"whole {number}") for number in range(10, 20)]
             leaving = [await ask(f"whole {number}") for number in range(20, 25)]
             async with asyncio.timeout(20):
-                while portal.front.relay.opening.waiting < 15:
+                while portal.asked < 5 + 15:
                     await asyncio.sleep(0.005)
             for listener in leaving:
                 listener.leave()
             clockwork.go_on()
             for number, listener in enumerate(speaking):
-                assert await listener.the_rest() == audio_of(f"hold {number}")
+                whole = audio_of(f"hold {number}")
+                assert await listener.more(until=len(whole)) == whole
             assert len(clockwork.said) == 1 + 5
+        for number, listener in enumerate(speaking):
+            assert await listener.the_rest() == audio_of(f"hold {number}")
         for number, listener in enumerate(waiting, 10):
             await listener.first_audio()
             assert await listener.the_rest() == audio_of(f"whole {number}")
@@ -247,10 +251,10 @@ def test_who_hangs_up_while_what_was_heard_is_written_down_has_heard_it(
         with portal.silent_database():
             async with asyncio.timeout(20):
                 other.leave()  # whose books keep the thread
-                while relay.settling.waiting < 1:
+                while not relay.is_settling:
                     await asyncio.sleep(0.005)
                 clockwork.go_on()
-                while relay.settling.waiting < 2:
+                while not any(isinstance(voice, Voice) and voice._writing for voice in relay.speaking.values()):
                     await asyncio.sleep(0.005)
                 listener.leave()
                 while relay.speaking:
@@ -307,7 +311,7 @@ def test_what_is_spoken_when_it_is_told_to_stop_is_broken_off_and_settled(
 def test_who_takes_nothing_in_counts_as_having_left(
     portal: Portal, before: Census, clockwork: Clockwork, alice: User, its_voice: VoiceClone
 ) -> None:
-    body = json.dumps({"voice": str(its_voice.pk), "text": "flood 1", "format": "pcm"}).encode()
+    body = json.dumps({"voice": str(its_voice.pk), "text": ENDLESS, "format": "pcm"}).encode()
     with closing(socket.socket()) as stalled:
         stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stalled.connect(("127.0.0.1", portal.port))

@@ -19,10 +19,11 @@ from synthesis.models import SynthesisJob
 from tests.rush import rush
 from tests.studio import ticked
 from voiceclone_site.accounts.models import User
-from voices import books, ledger, plans, services
+from voices import books, ledger, outcomes, plans, reconciling, services
 from voices.errors import AccountExhausted, Exhausted, LimitReached, NoRoomLeft, WrongState
+from voices.findings import Finding
 from voices.ledger import Purpose
-from voices.models import LedgerEntry, Meter, ProviderAccount, VoiceClone
+from voices.models import LedgerEntry, Meter, ProviderAccount, VoiceClone, VoiceSample
 
 AT_A_PRICE = Decimal(2)
 
@@ -124,18 +125,56 @@ def live_a_little(*, number: int, voice: str) -> str:
     return str(mine.name)
 
 
+def give_or_train_again(*, number: int, findings: list[int]) -> str:
+    """Two at a time move the same voice: an operator who gives it what was found at the provider, and its owner."""
+    finding = Finding.objects.select_related("voice__account", "account").get(pk=findings[number // 2])
+    assert finding.voice is not None
+    try:
+        if number % 2:
+            reconciling.adopt(finding, by="Dana")
+        else:
+            services.retrain(finding.voice)
+    except WrongState:
+        return "moved meanwhile"
+    return "done"
+
+
+def failed_with_an_orphan(owner: User, number: int) -> Finding:
+    """A voice that failed and gave its place back, and what the provider has of it all the same."""
+    voice = imported(owner, remote_id=f"cosyvoice-{number}")
+    outcomes.let_go(voice, place=True)
+    VoiceSample.objects.create(voice=voice, filename="eve.wav", size=9, seconds=12, sample_rate=24000, channels=1)
+    VoiceClone.objects.filter(pk=voice.pk).update(state="Failed", kind="cloned", remote_id="", due_at=None)
+    return Finding.objects.create(
+        account=voice.account, kind=Finding.Kind.ORPHAN, remote_id=f"found-{number}", voice=voice, is_ours=True
+    )
+
+
+def test_it_locks_a_voice_before_its_owners_meters_whoever_moves_it(
+    account: ProviderAccount, eve: User, tmp_path: Path
+) -> None:
+    plans.change_account(account, by=None, voice_cap=100)
+    findings = [failed_with_an_orphan(eve, number).pk for number in range(10)]
+    said = rush("tests.voices.test_ledger.give_or_train_again", tmp_path, processes=1, threads=20, findings=findings)
+    assert set(said) <= {"done", "moved meanwhile"}
+    moved = VoiceClone.objects.filter(holds_slot=True, state__in=("Init", "Training"))
+    assert moved.count() == 10
+    assert ProviderAccount.objects.get().voices_held == 10
+    assert books.discrepancies() == []
+
+
 def test_it_grants_the_last_character_once_in_a_rush(voice: VoiceClone, tmp_path: Path) -> None:
     plans.change_allowance(voice.owner, by=None, characters_per_month=3)
-    outcomes = rush("tests.voices.test_ledger.speak_once", tmp_path, voice=str(voice.pk))
-    assert sorted(outcomes) == ["characters_exhausted"] * 49 + ["granted"]
+    said = rush("tests.voices.test_ledger.speak_once", tmp_path, voice=str(voice.pk))
+    assert sorted(said) == ["characters_exhausted"] * 49 + ["granted"]
     assert SynthesisJob.objects.count() == 1
     assert books.discrepancies() == []
 
 
 def test_it_grants_the_last_place_once_in_a_rush(account: ProviderAccount, eve: User, tmp_path: Path) -> None:
     plans.change_account(account, by=None, voice_cap=1)
-    outcomes = rush("tests.voices.test_ledger.import_once", tmp_path, user=eve.pk)
-    assert sorted(outcomes) == ["granted"] + ["slots_exhausted"] * 49
+    said = rush("tests.voices.test_ledger.import_once", tmp_path, user=eve.pk)
+    assert sorted(said) == ["granted"] + ["slots_exhausted"] * 49
     assert VoiceClone.objects.count() == 1
     assert books.discrepancies() == []
 
@@ -143,8 +182,8 @@ def test_it_grants_the_last_place_once_in_a_rush(account: ProviderAccount, eve: 
 def test_it_gives_a_person_their_last_voice_once_in_a_rush(account: ProviderAccount, eve: User, tmp_path: Path) -> None:
     plans.change_account(account, by=None, voice_cap=100)
     plans.change_allowance(eve, by=None, voices=1)
-    outcomes = rush("tests.voices.test_ledger.import_once", tmp_path, user=eve.pk)
-    assert sorted(outcomes) == ["granted"] + ["voices_exhausted"] * 49
+    said = rush("tests.voices.test_ledger.import_once", tmp_path, user=eve.pk)
+    assert sorted(said) == ["granted"] + ["voices_exhausted"] * 49
     assert books.discrepancies() == []
 
 

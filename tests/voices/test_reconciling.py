@@ -12,8 +12,6 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from synthesis import services as speech
-from synthesis.models import SynthesisJob
 from tests.sample_server import SampleServer
 from tests.sandbox.enrolling import enroll
 from tests.studio import trained
@@ -141,10 +139,6 @@ def test_it_flags_a_voice_that_has_been_silent_for_ten_months(ready_voice: Voice
     VoiceClone.objects.update(ready_at=since, spoken_at=None)
     assert found(ready_voice.account) == [(Kind.IDLE, True)]
     assert sandbox.ledger.calls("run-task") == []
-    job = speech.keep_alive(ready_voice, asked_by=ready_voice.owner)
-    finish(job)
-    assert (job.state, job.characters) == (SynthesisJob.State.SUCCESS, 1)
-    assert found(ready_voice.account) == []
 
 
 def test_what_is_left_as_it_is_stays_known(ready_voice: VoiceClone, sandbox: Sandbox) -> None:

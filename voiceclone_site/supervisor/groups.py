@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 LONGEST_PAUSE = 30.0
-CALM_AFTER = 60.0
-"""Seconds after which a program that ran counts as healthy again, and its next end is followed by an immediate restart."""
+CALM_AFTER = 15.0
+"""Seconds, several times what a start takes, after which a program that ran counts as healthy, and its next end is followed by an
+immediate restart: what ends that late has worked, and whoever kills it again and again must not make us wait longer and longer."""
 LARGEST_LOG = 10 * 1024 * 1024
 # A log is read while it is written; and two cores are better spent on several tasks than on one array.
 ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}

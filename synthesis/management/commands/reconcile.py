@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
-from synthesis import services
+from synthesis import keeping_services as keeping
 from voices import reconciling
 from voices.errors import PortalError
 from voices.findings import Finding
@@ -30,9 +31,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--account", type=int, help="the number of one provider account; default: all open ones")
         parser.add_argument("--apply", choices=sorted(ACTIONS), help="what to do about the findings")
+        parser.add_argument(
+            "--by", help="the e-mail address of the operator who asks; a keep-alive costs their characters"
+        )
         parser.add_argument("--finding", type=int, nargs="*", help="only these findings, by number")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self._asker = get_user_model().objects.filter(email__iexact=options["by"] or "", is_staff=True).first()
+        if self._asker is None and (options["by"] or options["apply"] == "keep-alive"):
+            raise CommandError("Say who asks: --by with the e-mail address of a member of staff.")
         accounts = ProviderAccount.objects.filter(is_open=True)
         if options["account"] is not None:
             accounts = ProviderAccount.objects.filter(pk=options["account"])
@@ -69,7 +76,7 @@ class Command(BaseCommand):
             if not _may(action, finding):
                 continue
             try:
-                done = _act(action, finding)
+                done = self._act(action, finding)
             except (PortalError, ProviderError) as error:
                 self.stderr.write(f"  {finding.pk} {action}: {error}")
             else:
@@ -77,25 +84,23 @@ class Command(BaseCommand):
                     f"  {finding.pk} {action}: {'done' if done else 'not yet; it is tried again each night'}"
                 )
 
+    def _act(self, action: str, finding: Finding) -> bool:
+        match action:
+            case "adopt":
+                reconciling.adopt(finding, by=str(self._asker or "manage.py reconcile"))
+            case "delete":
+                return reconciling.delete_there(finding)
+            case "believe":
+                reconciling.believe(finding)
+            case "dismiss":
+                reconciling.dismiss(finding)
+            case "keep-alive" if finding.voice is not None and self._asker is not None:
+                keeping.keep_alive(finding.voice, asked_by=self._asker)
+        return True
+
 
 def _may(action: str, finding: Finding) -> bool:
     """Only what we made is deleted, and only what was made for a row of ours is adopted."""
     if action == "delete":
         return finding.is_ours and finding.account.traits.can_delete
     return action != "adopt" or (finding.voice is not None and not finding.voice.remote_id)
-
-
-def _act(action: str, finding: Finding) -> bool:
-    match action:
-        case "adopt":
-            reconciling.adopt(finding, by="manage.py reconcile")
-        case "delete":
-            return reconciling.delete_there(finding)
-        case "believe":
-            reconciling.believe(finding)
-        case "dismiss":
-            reconciling.dismiss(finding)
-        case "keep-alive":
-            if finding.voice is not None:
-                services.keep_alive(finding.voice, asked_by=finding.voice.owner)
-    return True
