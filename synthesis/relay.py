@@ -25,6 +25,7 @@ from synthesis.models import SynthesisJob
 from synthesis.replay import Replay
 from synthesis.settling import Heard, Tally, append_to, check_flow, settle_broken, settle_together, spool_file
 from synthesis.streaming import LEASE, RENEW_EVERY, request_of
+from synthesis.warming import spoken_through_lately
 from voices import circuit, leave
 from voices.errors import Busy, Fault, PortalError
 from voices.models import ProviderAccount
@@ -63,10 +64,22 @@ class Relay:
         self.speaking: dict[uuid.UUID, Voice | Replay] = {}
         self._settlements: set[asyncio.Future[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
+        self._warming: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        """Waits for nothing: neither a database nor a provider that is away keeps it from starting."""
         self.pool.look_after()
         self._keeper = asyncio.get_running_loop().create_task(self._keep_leases())
+        self._warming = asyncio.get_running_loop().create_task(self._warm())
+
+    async def _warm(self) -> None:
+        try:
+            expected = await self.opening.run(partial(on_a_living_connection, spoken_through_lately))
+        except Exception:
+            logger.exception("no connection could be opened ahead")
+            return
+        for speech, where in expected:
+            self.pool.expect(where, partial(aio.open_connection, speech, where))
 
     async def stop(self) -> None:
         """Nobody speaks any more: wait until everything is in the books."""
@@ -74,10 +87,10 @@ class Relay:
             voice.stop(Interrupted())
         while self._settlements or self.speaking:
             await asyncio.sleep(0.02)
-        if self._keeper is not None:
-            self._keeper.cancel()
+        for task in filter(None, (self._keeper, self._warming)):
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._keeper
+                await task
         await self.pool.close()
         self.opening.close()
         self.settling.close()
@@ -137,6 +150,11 @@ class Relay:
     @property
     def is_settling(self) -> bool:
         return bool(self._settlements)
+
+    @property
+    def is_warm(self) -> bool:
+        """What was to be opened ahead at the start is known."""
+        return self._warming is not None and self._warming.done()
 
     async def settle(self, heard: Heard) -> None:
         """Close the books of a job that was spoken to its end. Whoever waits may be cancelled: they are closed all the same.

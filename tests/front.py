@@ -76,7 +76,7 @@ class Portal:
         self._thread.start()
         eventually(lambda: self.server.started, seconds=10, what="the web server", every=0.005)
         self.port = self.server.servers[0].sockets[0].getsockname()[1]
-        self.until_quiet()
+        eventually(lambda: self.front.relay.is_warm, seconds=10, what="what is opened ahead", every=0.005)
 
     def stop(self) -> None:
         self.server.should_exit = True

@@ -50,7 +50,7 @@ class Keeper:
         """So many tasks together; the connections they had."""
 
         async def opening() -> Connection:
-            return await self._open(where)
+            return await self.open(where)
 
         async def one() -> Connection:
             with self.pool.task(where, opening):
@@ -71,7 +71,7 @@ class Keeper:
     def waiting(self) -> int:
         return self.pool.idle
 
-    async def _open(self, where: SpeechConnection) -> Connection:
+    async def open(self, where: SpeechConnection) -> Connection:
         self._opening += 1
         self.most_at_once = max(self.most_at_once, self._opening)
         await asyncio.sleep(0)
@@ -98,6 +98,22 @@ def test_it_opens_ahead_for_who_has_spoken_once() -> None:
         await keeper.speak(keeper.where())
         await keeper.look()
         assert keeper.waiting == LEAST
+        await keeper.look()
+        assert len(keeper.opened) == LEAST
+
+    kept(story)
+
+
+def test_it_opens_ahead_where_somebody_is_expected() -> None:
+    async def story(keeper: Keeper) -> None:
+        where = keeper.where()
+        keeper.pool.expect(where, lambda: keeper.open(where))
+        await keeper.look(after=0)
+        assert keeper.waiting == LEAST
+        (connection,) = await keeper.speak(where)
+        assert connection in keeper.opened[:LEAST]
+        single = keeper.where("2", reuse=0)
+        keeper.pool.expect(single, lambda: keeper.open(single))
         await keeper.look()
         assert len(keeper.opened) == LEAST
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db.models import Sum
+from django.utils import timezone
 from pytest_django import Settings
 
 from synthesis.models import SynthesisJob
@@ -28,9 +29,10 @@ from tests.front import Census, Portal
 from tests.listeners import BrokenOff, Listener
 from tests.processes.eventually import eventually
 from voiceclone_site.accounts.models import User
-from voices.models import LedgerEntry, VoiceClone
+from voices.models import LedgerEntry, ProviderAccount, VoiceClone
 from voices.providers.aio import FULL_BYTES
 from voices.providers.aliyun.speech import AliyunSpeech
+from voices.providers.warm import LEAST
 
 SPEECH = "/api/v1/speech"
 State = SynthesisJob.State
@@ -152,7 +154,7 @@ def test_who_takes_in_a_byte_at_a_time_holds_back_the_provider_and_nobody_else(
     with closing(socket.socket()) as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.connect(("127.0.0.1", portal.port))
-        slow.sendall(request(token_of(alice), body))
+        slow.sendall(as_sent(token_of(alice), body))
         assert slow.recv(1) == b"H"
         looks: list[int] = []
 
@@ -308,6 +310,44 @@ def test_what_is_spoken_when_it_is_told_to_stop_is_broken_off_and_settled(
     assert counted.aggregate(all=Sum("characters"))["all"] == sum(job.characters for job in jobs) > 0
 
 
+def test_connections_wait_for_who_was_spoken_through_lately_before_anybody_asks(
+    its_voice: VoiceClone, clockwork: Clockwork, request: pytest.FixtureRequest
+) -> None:
+    VoiceClone.objects.filter(pk=its_voice.pk).update(spoken_at=timezone.now())
+    portal: Portal = request.getfixturevalue("portal")
+    eventually(lambda: portal.front.relay.pool.idle == clockwork.connections == LEAST, what="warm", every=0.005)
+    ask: Ask = request.getfixturevalue("ask")
+
+    async def run() -> None:
+        for listener in await asked(ask, "whole 1"):
+            await listener.the_rest()
+            listener.leave()
+
+    asyncio.run(run())
+    assert clockwork.opened == LEAST
+    assert clockwork.said == ["whole 1"]
+
+
+def test_it_starts_although_the_provider_is_away(its_voice: VoiceClone, request: pytest.FixtureRequest) -> None:
+    account = its_voice.account
+    ProviderAccount.objects.filter(pk=account.pk).update(
+        endpoints={**account.endpoints, "websocket": "ws://127.0.0.1:1/"}
+    )
+    VoiceClone.objects.filter(pk=its_voice.pk).update(spoken_at=timezone.now())
+    portal: Portal = request.getfixturevalue("portal")
+    ask: Ask = request.getfixturevalue("ask")
+
+    async def run() -> None:
+        listener = await ask("whole 1")
+        await listener.first_audio()
+        assert listener.status == 503
+        listener.leave()
+
+    asyncio.run(run())
+    portal.until_quiet()
+    assert portal.front.relay.pool.idle == 0
+
+
 def test_who_takes_nothing_in_counts_as_having_left(
     portal: Portal, before: Census, clockwork: Clockwork, alice: User, its_voice: VoiceClone
 ) -> None:
@@ -315,7 +355,7 @@ def test_who_takes_nothing_in_counts_as_having_left(
     with closing(socket.socket()) as stalled:
         stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stalled.connect(("127.0.0.1", portal.port))
-        stalled.sendall(request(token_of(alice), body))
+        stalled.sendall(as_sent(token_of(alice), body))
         eventually(
             lambda: not SynthesisJob.objects.filter(state=State.RUNNING).exists() and clockwork.said, what="left"
         )
@@ -326,12 +366,12 @@ def test_who_takes_nothing_in_counts_as_having_left(
 def test_who_has_sent_half_of_a_form_does_not_keep_it_from_stopping(portal: Portal) -> None:
     portal.server.config.timeout_graceful_shutdown = 0
     with closing(portal.connect()) as half:
-        half.sendall(request("", b"login=alice", path="/accounts/login/", announced=1000))
+        half.sendall(as_sent("", b"login=alice", path="/accounts/login/", announced=1000))
         eventually(lambda: any(thread.name.startswith("django") for thread in threading.enumerate()), what="its thread")
         portal.stop()
 
 
-def request(token: str, body: bytes, *, path: str = SPEECH, announced: int = 0) -> bytes:
+def as_sent(token: str, body: bytes, *, path: str = SPEECH, announced: int = 0) -> bytes:
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {announced or len(body)}\r\n\r\n"
