@@ -32,7 +32,7 @@ from voices.ledger import Purpose
 from voices.models import VoiceClone
 from voices.providers.base import Audio, Done, Mark, Progress, Started, Usage
 from voices.providers.driving import Spoken
-from voices.providers.errors import ProviderError
+from voices.providers.errors import ProviderError, StreamBroken
 from voices.storing import store
 
 logger = logging.getLogger(__name__)
@@ -110,6 +110,12 @@ class _Ending:
     def forget_audio(self) -> None:
         if name := self.columns.get("audio"):
             self.job.audio.storage.delete(name)
+
+
+def check_flow(job: SynthesisJob, tally: Tally) -> None:
+    """Raises StreamBroken when more sound has come than the text has time for: a flood would fill the disk."""
+    if tally.audio_bytes > counting.most_bytes(job.characters_expected, sample_rate=job.sample_rate):
+        raise StreamBroken("the provider sent more sound than the text has time for", provider=job.provider)
 
 
 def settle_whole(job: SynthesisJob, tally: Tally, path: Path) -> None:

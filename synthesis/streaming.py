@@ -15,7 +15,7 @@ from datetime import timedelta
 from synthesis import progress
 from synthesis.errors import Cancelled, ClientLeft, EmptySpeech
 from synthesis.models import SynthesisJob
-from synthesis.settling import Tally, settle_broken, settle_whole, spool_file
+from synthesis.settling import Tally, check_flow, settle_broken, settle_whole, spool_file
 from voices import circuit, leave
 from voices.durable import declare_intent, renew
 from voices.errors import Fault, NotSupported, PortalError
@@ -80,7 +80,9 @@ class SpeechStream:
                 self._keep_lease()
                 if isinstance(event, Progress):
                     self._tell(event.share)
-                if data := self.tally.take(event):
+                data = self.tally.take(event)
+                check_flow(self.job, self.tally)
+                if data:
                     self._file.write(data)
                     yield data
             if not self.tally.ended:

@@ -35,6 +35,7 @@ from synthesis.replay import Replay
 from voiceclone_site.accounts.authentication import address_of
 from voiceclone_site.django_threads import Headers, Receive, Scope, Send, environ_of
 from voiceclone_site.errors import Problem, problem_of
+from voiceclone_site.listening import PATIENCE
 from voiceclone_site.metrics import http_requests
 from voiceclone_site.requests import request_id_from, set_request_id
 from voiceclone_site.speech.admission import Admission, Admitted, Asking, Caller, Candidate, begun_by_a_view
@@ -260,15 +261,19 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
     """Raises RequestDataTooBig, and _Left when the caller hung up while sending."""
     if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > LARGEST_BODY:
         raise RequestDataTooBig
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message["type"] == "http.request" and message.get("more_body"):
-        message = await receive()
+    body, more = b"", True
+    while more:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                message = await receive()
+        except TimeoutError:
+            raise _Left from None
+        if message["type"] != "http.request":
+            raise _Left
         body += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(body) > LARGEST_BODY:
             raise RequestDataTooBig
-    if message["type"] != "http.request":
-        raise _Left
     return body
 
 

@@ -22,12 +22,13 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
-from voices.providers.base import Done, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession
+from voices.providers.base import Audio, Done, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession
 from voices.providers.driving import (
     LARGEST_REFUSAL,
     MAX_MESSAGE_BYTES,
     DeadOnArrival,
     Lost,
+    Patience,
     Spoken,
     certificates,
     no_address,
@@ -37,9 +38,8 @@ from voices.providers.driving import (
 from voices.providers.errors import ProviderError
 from voices.providers.warm import Pool
 
-# What has come in and was not asked for yet: beyond the first the provider is not read from, until it is down to the second.
+# What has come in and was not asked for yet: beyond it the provider is not read from, until it is asked for.
 FULL_BYTES = 512 * 1024
-ROOM_BYTES = 128 * 1024
 _GOODBYE_SECONDS = 1.0
 
 # Of their own: an inquiry whose answer does not come holds up other inquiries at most.
@@ -79,9 +79,11 @@ async def _task(
     connection: Connection, session: SpeechSession, where: SpeechConnection, pool: Pool[Connection]
 ) -> AsyncGenerator[Sequence[Spoken], None]:
     finished = False
+    patience = Patience(where)
     try:
         connection.send(*(send.frame for send in session.open()))
         while not finished:
+            patience.check()
             said: list[Spoken] = []
             failure: ProviderError | None = None
             answers: list[str | bytes] = []
@@ -103,6 +105,8 @@ async def _task(
                 pool.give_back(where, connection)
             if said:
                 yield said
+                if any(isinstance(event, Audio) for event in said):
+                    patience.heard()
             if failure:
                 raise failure
     except Lost as lost:
