@@ -31,7 +31,7 @@ from voices.models import VoiceClone
 from voices.providers.base import Audio, Done, Mark, Progress, Started, Usage
 from voices.providers.driving import Spoken
 from voices.providers.errors import ProviderError
-from voices.storing import store
+from voices.storing import discard, store
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +79,8 @@ class Tally:
 
 
 def settle_whole(job: SynthesisJob, tally: Tally, path: Path) -> None:
-    """All has been said and lies at `path`. Raises UnreadableAudio when that is no audio of its format, and whatever a full disk
-    or a lost database raises; the job has then failed."""
+    """All has been said and lies at `path`. Raises UnreadableAudio when that is no audio of its format, StorageUnavailable, and
+    whatever a full disk or a lost database raises; the job has then failed."""
     stored: dict[str, Any] = {}
     try:
         facts = audio.finish(path, job.audio_format, sample_rate=job.sample_rate)
@@ -91,7 +91,7 @@ def settle_whole(job: SynthesisJob, tally: Tally, path: Path) -> None:
         _write(job, tally, State.SUCCESS, failures.CLEARED | stored, characters=characters)
     except Exception as error:
         if stored:
-            job.audio.storage.delete(stored["audio"])
+            discard(job.audio.storage, stored["audio"])
         told = error if isinstance(error, PortalError) else Fault()
         _write(job, tally, State.FAILED, failures.kept(told), characters=_heard(job, tally, path))
         raise
@@ -161,7 +161,7 @@ def _write(
         return
     logger.warning("synthesis job %s was settled by somebody else", job.pk)
     if "audio" in columns:
-        job.audio.storage.delete(columns["audio"])
+        discard(job.audio.storage, columns["audio"])
 
 
 # --- the spool: audio that is still being spoken ----------------------------------------------------------------------

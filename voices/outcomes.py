@@ -130,6 +130,8 @@ def adopt(voice: VoiceClone, remote: RemoteVoice, *, kind: str) -> None:
 def apply(voice: VoiceClone, remote: RemoteVoice | None) -> None:
     now = timezone.now()
     if remote is not None and remote.state == RemoteState.READY:
+        if voice.demo_url:
+            demo.forget(voice)
         event = VoiceEvent(row=voice, kind="ready", detail={"provider_state": remote.raw_state})
         write_or_give_back(
             voice,
@@ -147,7 +149,6 @@ def apply(voice: VoiceClone, remote: RemoteVoice | None) -> None:
             remote_name=voice.remote_name or voice.name,
             **failures.CLEARED,
         )
-        demo.forget(voice)
     elif remote is not None and remote.state == RemoteState.GONE:
         missing(voice, remote.reason or VoiceNotFound(provider=voice.provider, request_id=remote.request_id))
     elif remote is not None and remote.state == RemoteState.FAILED:

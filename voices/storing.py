@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.core.files.base import File
+from django.core.files.storage import Storage
 from django.db.models.fields.files import FieldFile
+
+from voices.errors import StorageUnavailable
+
+logger = logging.getLogger(__name__)
 
 
 def store(field_file: FieldFile, filename: str, content: File[Any]) -> None:
-    """As `field_file.save(filename, content, save=False)`, but what was stored of it is removed again when that raises."""
+    """As `field_file.save(filename, content, save=False)`, but what was stored of it is removed again when that raises.
+
+    A storage may be on the other side of a network, so this has no place inside a transaction. Raises StorageUnavailable.
+    """
     field, storage, row = field_file.field, field_file.storage, field_file.instance
     name = field.generate_filename(row, filename)
     try:
         name = storage.save(name, content, max_length=field.max_length)
     except BaseException:
-        storage.delete(name)
+        discard(storage, name)
         raise
     setattr(row, field.attname, name)
+
+
+def discard(storage: Storage, name: str) -> None:
+    """Delete what no row knows of. A storage that is away does not hide why it is to be deleted: the log says what is left."""
+    try:
+        storage.delete(name)
+    except StorageUnavailable:
+        logger.error("%s may be left in the storage, and no row knows of it; delete it there", name)

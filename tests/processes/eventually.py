@@ -9,7 +9,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def eventually(look: Callable[[], Found], *, seconds: float = 30.0, what: str = "") -> Found:
+def eventually(look: Callable[[], Found], *, seconds: float = 30.0, what: str = "", every: float = 0.05) -> Found:
     """What `look` found, as soon as it is true. Raises AssertionError with what it said last when the time is up."""
     until = time.monotonic() + seconds
     while True:
@@ -18,4 +18,4 @@ def eventually(look: Callable[[], Found], *, seconds: float = 30.0, what: str = 
             return found
         if time.monotonic() > until:
             raise AssertionError(f"Not within {seconds:g} s: {what or look.__name__}; at the end it was {found!r}")
-        time.sleep(0.05)
+        time.sleep(every)
