@@ -50,14 +50,16 @@ def may_call(voice: VoiceClone) -> bool:
 def too_late(voice: VoiceClone) -> bool:
     if voice.deadline is None or voice.deadline > timezone.now():
         return False
+    never_arrived = _(
+        "The recording could not be handed over in time, and the provider has made nothing of it. Train the voice again, or ask "
+        "the operator to look into it."
+    )
+    not_finished = _(
+        "The provider did not finish training in time. Train the voice again, or ask the operator to look into it."
+    )
     fail(
         voice,
-        PortalError(
-            _(
-                "The provider did not finish training in time. Train the voice again, or ask the operator to look into it."
-            ),
-            code=TOO_LATE,
-        ),
+        PortalError(not_finished if voice.remote_id else never_arrived, code=TOO_LATE),
         due_at=timezone.now() + LOOK_AGAIN if voice.remote_id else None,
     )
     return True
