@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,8 +25,8 @@ from synthesis.errors import Cancelled, ClientLeft
 from synthesis.marks import as_json
 from synthesis.models import JobEvent, SynthesisJob
 from voices import failures, ledger, plain_sql
-from voices.durable import write_back
-from voices.errors import Fault, PortalError
+from voices.durable import renew, write_back
+from voices.errors import Fault, PortalError, StorageUnavailable
 from voices.ledger import Purpose
 from voices.models import VoiceClone
 from voices.providers.base import Audio, Done, Mark, Progress, Started, Usage
@@ -37,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 State = SynthesisJob.State
 
+STORING = timedelta(seconds=90)
+"""What one try to store a sound takes at most."""
 FORGOTTEN_AFTER = 6 * 3600.0
 """Seconds without a byte after which a spooled file belongs to a process that died."""
 
@@ -78,14 +81,14 @@ class Tally:
         return b""
 
 
-def settle_whole(job: SynthesisJob, tally: Tally, path: Path) -> None:
+def settle_whole(job: SynthesisJob, tally: Tally, path: Path, *, waits: Sequence[timedelta] = ()) -> None:
     """All has been said and lies at `path`. Raises UnreadableAudio when that is no audio of its format, StorageUnavailable, and
     whatever a full disk or a lost database raises; the job has then failed."""
     stored: dict[str, Any] = {}
     try:
         facts = audio.finish(path, job.audio_format, sample_rate=job.sample_rate)
         with path.open("rb") as spoken:
-            store(job.audio, path.name, _Movable(spoken, path))
+            _store(job, path, _Movable(spoken, path), waits=waits)
         stored = {"audio": job.audio.name, "audio_bytes": facts.bytes, "seconds": facts.seconds, "marks": tally.marks}
         characters = tally.characters or job.characters_expected
         _write(job, tally, State.SUCCESS, failures.CLEARED | stored, characters=characters)
@@ -95,6 +98,21 @@ def settle_whole(job: SynthesisJob, tally: Tally, path: Path) -> None:
         told = error if isinstance(error, PortalError) else Fault()
         _write(job, tally, State.FAILED, failures.kept(told), characters=_heard(job, tally, path))
         raise
+
+
+def _store(job: SynthesisJob, path: Path, spoken: _Movable, *, waits: Sequence[timedelta]) -> None:
+    for wait in waits:
+        try:
+            store(job.audio, path.name, spoken)
+        except StorageUnavailable:
+            logger.warning("synthesis job %s is spoken and paid; its sound is stored again in %s", job.pk, wait)
+            # Not ours any more: whoever has it closes its books.
+            if not renew(job, lease=wait + STORING):
+                raise
+            time.sleep(wait.total_seconds())
+        else:
+            return
+    store(job.audio, path.name, spoken)
 
 
 class _Movable(File):  # type: ignore[type-arg]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -259,6 +261,25 @@ def test_a_piece_that_cannot_be_kept_is_counted_as_spoken(
     again = finish(job_services.retry(job))
     assert again.state == SynthesisJob.State.SUCCESS
     assert books.discrepancies() == []
+
+
+def test_what_was_spoken_in_the_background_is_stored_once_the_storage_is_back(
+    alice: User, bucket: Bucket, ready_voice: VoiceClone, monkeypatch: pytest.MonkeyPatch, away: Callable[[], None]
+) -> None:
+    waited: list[float] = []
+
+    def it_comes_back(seconds: float) -> None:
+        waited.append(seconds)
+        away()
+
+    monkeypatch.setattr("synthesis.settling.time", SimpleNamespace(sleep=it_comes_back, monotonic=time.monotonic))
+    job = synthesis.submit(synthesis.check(alice, voice=ready_voice, text="Good morning."))
+    away()
+    synthesis.advance(job.pk)
+    job.refresh_from_db()
+    assert (job.state, waited) == (SynthesisJob.State.SUCCESS, [2.0])
+    with job.audio.open("rb") as sound:
+        assert len(sound.read()) == job.audio_bytes
 
 
 def test_the_log_says_why_and_names_no_object(
