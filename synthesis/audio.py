@@ -10,7 +10,7 @@ import math
 import sys
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -83,31 +83,28 @@ def finish(path: Path, audio_format: str, *, sample_rate: int) -> AudioFacts:
     The header of a streamed WAV was written before its length was known; its lengths are corrected in place.
     Raises UnreadableAudio when the bytes are not that format, or hold no sound.
     """
+    with path.open("r+b") as file:
+        return finish_opened(file, audio_format, sample_rate=sample_rate)
+
+
+def finish_opened(file: BinaryIO, audio_format: str, *, sample_rate: int) -> AudioFacts:
+    """The same of a file that can be read and written, on a disk or in memory."""
     match audio_format:
         case "wav":
-            layout = fix_wav(path)
-            facts = AudioFacts(
-                seconds=round(layout.data_bytes / layout.frame_bytes / layout.sample_rate, 3),
-                sample_rate=layout.sample_rate,
-                bytes=path.stat().st_size,
-            )
+            layout = _fix_wav(file)
+            seconds, sample_rate = layout.data_bytes / layout.frame_bytes / layout.sample_rate, layout.sample_rate
         case "pcm":
-            layout = _pcm_layout(path, sample_rate=sample_rate)
-            facts = AudioFacts(
-                seconds=round(layout.data_bytes / layout.frame_bytes / sample_rate, 3),
-                sample_rate=sample_rate,
-                bytes=path.stat().st_size,
-            )
+            seconds = file.seek(0, 2) // 2 / sample_rate
         case "mp3":
-            spoken = mpeg.duration(path.read_bytes())
-            facts = AudioFacts(
-                seconds=round(spoken.seconds, 3), sample_rate=spoken.sample_rate, bytes=path.stat().st_size
-            )
+            file.seek(0)
+            spoken = mpeg.duration(file.read())
+            seconds, sample_rate = spoken.seconds, spoken.sample_rate
         case "opus":
-            length = ogg.opus_seconds(path.read_bytes())
-            facts = AudioFacts(seconds=round(length, 3), sample_rate=ogg.OPUS_RATE, bytes=path.stat().st_size)
+            file.seek(0)
+            seconds, sample_rate = ogg.opus_seconds(file.read()), ogg.OPUS_RATE
         case _:
             raise KeyError(audio_format)
+    facts = AudioFacts(seconds=round(seconds, 3), sample_rate=sample_rate, bytes=file.seek(0, 2))
     if facts.seconds <= 0:
         raise UnreadableAudio(detail=f"{audio_format} without a single sample in {facts.bytes} bytes")
     return facts
@@ -163,23 +160,20 @@ def waveform(path: Path, audio_format: str, *, sample_rate: int, points: int = 2
 def fix_wav(path: Path) -> WavLayout:
     """Correct the RIFF and data lengths in place, and drop half a frame at the end. Raises UnreadableAudio."""
     with path.open("r+b") as file:
-        layout = _read_layout(file)
-        size = file.seek(0, 2)
-        end = layout.data_offset + layout.data_bytes
-        whole = layout.data_bytes // layout.frame_bytes * layout.frame_bytes
-        if whole != layout.data_bytes:
-            file.truncate(layout.data_offset + whole)
-            end = size = layout.data_offset + whole
-        _write_length(file, at=layout.data_offset - 4, length=whole)
-        _write_length(file, at=4, length=max(end, size) - 8)
-    return WavLayout(
-        channels=layout.channels,
-        sample_rate=layout.sample_rate,
-        frame_bytes=layout.frame_bytes,
-        is_pcm16=layout.is_pcm16,
-        data_offset=layout.data_offset,
-        data_bytes=whole,
-    )
+        return _fix_wav(file)
+
+
+def _fix_wav(file: BinaryIO) -> WavLayout:
+    layout = _read_layout(file)
+    size = file.seek(0, 2)
+    end = layout.data_offset + layout.data_bytes
+    whole = layout.data_bytes // layout.frame_bytes * layout.frame_bytes
+    if whole != layout.data_bytes:
+        file.truncate(layout.data_offset + whole)
+        end = size = layout.data_offset + whole
+    _write_length(file, at=layout.data_offset - 4, length=whole)
+    _write_length(file, at=4, length=max(end, size) - 8)
+    return replace(layout, data_bytes=whole)
 
 
 def _read_layout(file: BinaryIO) -> WavLayout:

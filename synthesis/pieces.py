@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -26,7 +25,9 @@ from django.utils import timezone
 
 from synthesis import audio, marks
 from synthesis.counting import MOST_A_SECOND
+from synthesis.cutting import SPOKEN_AS
 from synthesis.errors import Cancelled, EmptySpeech
+from synthesis.fading import ramped
 from synthesis.models import JobEvent, SpeechPiece, SynthesisJob
 from synthesis.streaming import INTENT, LEASE, RENEW_EVERY, request_of, watched
 from voices import failures, ledger
@@ -41,10 +42,7 @@ from voices.storing import discard, store
 if TYPE_CHECKING:
     from synthesis.encoder import Encoder
 
-SPOKEN_AS = "pcm"
 OPUS_RATE = 48_000
-FADE_MS = 5
-"""Where two pieces meet: long enough that no click is heard, too short to be heard itself."""
 KEPT_FOR = timedelta(days=7)
 """How long the pieces of a job that failed wait to be used by another try."""
 _CHUNK = 1 << 16
@@ -296,26 +294,15 @@ def _write_joined(job: SynthesisJob, pieces: Sequence[SpeechPiece], file: IO[byt
 
 def _faded(piece: SpeechPiece, *, rate: int, fades: tuple[bool, bool]) -> Iterator[bytes]:
     """The sound of a piece, in chunks; `fades`: in at its beginning, out at its end."""
-    length = rate * FADE_MS // 1000
     with piece.audio.open("rb") as sound:
         size = sound.size // 2 * 2
         at = 0
         while at < size and (chunk := sound.read(min(_CHUNK, size - at))):
             begins, ends = at == 0, at + len(chunk) >= size
             if (begins and fades[0]) or (ends and fades[1]):
-                chunk = _ramped(chunk, length=length, up=begins and fades[0], down=ends and fades[1])
+                chunk = ramped(chunk, rate=rate, up=begins and fades[0], down=ends and fades[1])
             at += len(chunk)
             yield chunk
-
-
-def _ramped(chunk: bytes, *, length: int, up: bool, down: bool) -> bytes:
-    samples = array("h", chunk)
-    for place in range(min(length, len(samples))):
-        if up:
-            samples[place] = samples[place] * place // length
-        if down:
-            samples[-1 - place] = samples[-1 - place] * place // length
-    return samples.tobytes()
 
 
 def _joined_marks(pieces: Sequence[SpeechPiece]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Speech on an event loop: hundreds of voices that speak at once, each to one listener, in one process.
 
-    begin (a thread: hold, row, intent) ─► open (first audio) ─► chunks ─► settled behind the last byte (a thread)
+    begin (a thread: hold, row, intent) ─► open (first audio) ─► chunks ─► settled (a thread) ─► end of the transfer
 
 Every job that is begun here is settled exactly once: when all has been said, when it breaks, when its listener leaves, when the
 process is told to stop. What a killed process leaves is found by its lease (docs/decisions/0003).
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
@@ -19,23 +20,29 @@ from pathlib import Path
 from django.utils import timezone
 
 from synthesis.errors import Cancelled, ClientLeft, EmptySpeech, Interrupted
+from synthesis.in_turn import Passage, speak_in_turn
 from synthesis.models import SynthesisJob
-from synthesis.settling import Tally, append_to, settle_broken, settle_whole, spool_file
+from synthesis.replay import Replay
+from synthesis.settling import Heard, Tally, append_to, settle_broken, settle_together, spool_file
 from synthesis.streaming import LEASE, RENEW_EVERY, request_of
 from voices import circuit, leave
-from voices.errors import Fault, PortalError
+from voices.errors import Busy, Fault, PortalError
 from voices.models import ProviderAccount
 from voices.providers import aio
 from voices.providers.base import Mark, Speech
 from voices.providers.driving import Spoken
 from voices.providers.errors import ProviderError, StreamBroken
 from voices.providers.warm import Pool
-from voices.threads import DatabaseThreads
+from voices.threads import DatabaseThreads, Together, check_connection, on_a_living_connection
 
 logger = logging.getLogger(__name__)
 
+TOGETHER = 32
+"""Jobs that are settled in one transaction at most: none of them waits for the audio of more than these to be stored."""
 IN_MEMORY = 256 * 1024
 """Bytes of one stream's audio that are kept in memory before they are written to the spool."""
+PATIENCE_BETWEEN_PIECES = 20.0
+"""Seconds that a long text waits for its turn at the provider, in silence, before it breaks off."""
 
 Piece = tuple[bytes, Sequence[Mark]]
 Refuse = Callable[[SynthesisJob, ProviderError | PortalError], None]
@@ -50,8 +57,11 @@ class Relay:
         self.pool: Pool[aio.Connection] = Pool()
         self.opening = DatabaseThreads(threads, name="speech-opening", prepare=prepare_thread)
         self.settling = DatabaseThreads(threads, name="speech-settling", prepare=prepare_thread)
-        self.speaking: dict[uuid.UUID, Voice] = {}
-        self._settlements: set[asyncio.Task[None]] = set()
+        # A storage that hangs keeps those waiting who ask for what it holds, and nobody else.
+        self.reading = DatabaseThreads(threads, name="speech-reading", prepare=prepare_thread)
+        self._whole = Together(self.settling, _close_whole, most=TOGETHER)
+        self.speaking: dict[uuid.UUID, Voice | Replay] = {}
+        self._settlements: set[asyncio.Future[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -71,14 +81,18 @@ class Relay:
         await self.pool.close()
         self.opening.close()
         self.settling.close()
+        self.reading.close()
 
-    async def open(self, job: SynthesisJob, speech: Speech, *, wait: float = 0.0) -> Voice:
-        """The job's first audio, asked for in `wait` seconds; its intent has been committed.
+    async def open(
+        self, job: SynthesisJob, speech: Speech, *, wait: float = 0.0, pieces: Sequence[Passage] = ()
+    ) -> Voice | Replay:
+        """The job's first audio, asked for in `wait` seconds; its intent has been committed. `pieces`: of a text that its provider
+        does not take at once. Of a repeat, what was kept.
 
         Raises ProviderError or PortalError when nothing was heard; the job has then been settled, and so it has when the caller
         is cancelled.
         """
-        voice = Voice(self, job, speech)
+        voice = self._replay(job) if job.is_repeat else Voice(self, job, self._said(job, speech, pieces))
         self.speaking[job.pk] = voice
         try:
             if wait:
@@ -89,6 +103,32 @@ class Relay:
             raise
         return voice
 
+    def _replay(self, job: SynthesisJob) -> Replay:
+        return Replay(job, threads=self.reading, gone=partial(self.speaking.pop, job.pk, None))
+
+    def _said(
+        self, job: SynthesisJob, speech: Speech, pieces: Sequence[Passage]
+    ) -> AsyncGenerator[Sequence[Spoken], None]:
+        speak, request = partial(aio.speak, speech, pool=self.pool), request_of(job)
+        if len(pieces) < 2:
+            return speak(request)
+        slot = partial(self._wait_for_slot, job.voice.account)
+        return speak_in_turn(request, pieces, speak=speak, slot=slot, provider=job.provider)
+
+    async def _wait_for_slot(self, account: ProviderAccount) -> None:
+        """Raises Busy when the provider's next slot is too far away."""
+        until = time.monotonic() + PATIENCE_BETWEEN_PIECES
+        while True:
+            try:
+                [seconds] = await self.opening.run(partial(leave.reserve, account, "synthesis"))
+            except Busy as busy:
+                if time.monotonic() + busy.retry_after > until:
+                    raise
+                await asyncio.sleep(busy.retry_after)
+            else:
+                await asyncio.sleep(seconds)
+                return
+
     def answers(self, account: ProviderAccount) -> None:
         """A provider has begun to speak: that it is well is worth a thread only where there was a doubt."""
         if account.circuit != ProviderAccount.Circuit.CLOSED or account.circuit_failures:
@@ -98,6 +138,16 @@ class Relay:
     def is_settling(self) -> bool:
         return bool(self._settlements)
 
+    async def settle(self, heard: Heard) -> None:
+        """Close the books of a job that was spoken to its end. Whoever waits may be cancelled: they are closed all the same.
+
+        Raises as `settle_whole` does.
+        """
+        settled = self._whole.ask(heard)
+        self._settlements.add(settled)
+        settled.add_done_callback(self._settlements.discard)
+        await asyncio.shield(settled)
+
     def later(self, books: Callable[[], None]) -> None:
         """Close somebody's books in a thread, behind whatever they are waiting for."""
         task = asyncio.get_running_loop().create_task(self._settle(books))
@@ -106,7 +156,7 @@ class Relay:
 
     async def _settle(self, books: Callable[[], None]) -> None:
         try:
-            await self.settling.run(books)
+            await self.settling.run(partial(_on_a_living_connection, books))
         except Exception:
             # The row has said so already, or its lease will run out and the sweep says so.
             logger.exception("the books of a synthesis job could not be closed")
@@ -114,11 +164,12 @@ class Relay:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(RENEW_EVERY)
-            held = {voice.job.pk: voice.job.lease_token for voice in self.speaking.values()}
+            speaking = [voice for voice in self.speaking.values() if isinstance(voice, Voice)]
+            held = {voice.job.pk: voice.job.lease_token for voice in speaking}
             if not held:
                 continue
             try:
-                gone = await self.settling.run(partial(_renew_all, held))
+                gone = await self.settling.run(partial(on_a_living_connection, partial(_renew_all, held)))
             except Exception:
                 logger.exception("the leases of %d streams could not be renewed", len(held))
                 continue
@@ -130,11 +181,11 @@ class Relay:
 class Voice:
     """One job while it speaks. Ask for `next` until there is none, then `leave`, whatever happens: that settles the job, once."""
 
-    def __init__(self, relay: Relay, job: SynthesisJob, speech: Speech) -> None:
+    def __init__(self, relay: Relay, job: SynthesisJob, said: AsyncGenerator[Sequence[Spoken], None]) -> None:
         self.job = job
         self.tally = Tally()
         self._relay = relay
-        self._said: AsyncGenerator[Sequence[Spoken], None] = aio.speak(speech, request_of(job), pool=relay.pool)
+        self._said = said
         self._first: Piece | None = None
         self._kept: list[bytes] = []
         self._kept_bytes = 0
@@ -164,7 +215,9 @@ class Voice:
         return await self._next()
 
     async def leave(self, error: BaseException | None = None) -> ProviderError | PortalError | None:
-        """Close the books; `error` is why, None when all has been said and passed on. Returns what the row will say."""
+        """Close the books; `error` is why, None when all has been said and passed on: then they are closed when this returns.
+        Returns what the row will say. Raises as `settle_whole` does.
+        """
         if self._settled:
             return None
         self._settled = True
@@ -172,7 +225,7 @@ class Voice:
         told = self._told(error)
         await self._said.aclose()
         if told is None:
-            self._relay.later(partial(_close_whole, self.job, self.tally, self._path, self._kept))
+            await self._relay.settle(Heard(self.job, self.tally, self._path, self._kept))
         elif self.tally.audio_bytes or isinstance(told, ClientLeft | Cancelled | Interrupted):
             self._relay.later(partial(_close_broken, self.job, self.tally, told, self._path, self._kept))
         else:
@@ -225,18 +278,19 @@ class Voice:
 # --- what the threads do ---------------------------------------------------------------------------------------------
 
 
-def _close_whole(job: SynthesisJob, tally: Tally, path: Path | None, rest: Sequence[bytes]) -> None:
+def _close_whole(heard: Sequence[Heard]) -> list[Exception | None]:
     try:
-        try:
-            path = path or spool_file(job)
-            append_to(path, rest)
-        except OSError:
-            settle_broken(job, tally, Fault(), heard=path or Path())
-            raise
-        settle_whole(job, tally, path)
+        check_connection()
+        return settle_together(heard)
     finally:
-        if path is not None:
-            path.unlink(missing_ok=True)
+        for each in heard:
+            if each.path is not None:
+                each.path.unlink(missing_ok=True)
+
+
+def _on_a_living_connection(books: Callable[[], None]) -> None:
+    check_connection()
+    books()
 
 
 def _close_broken(

@@ -9,21 +9,22 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.core.cache import cache
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from synthesis import pieces, streaming
+from synthesis import pieces, repeats, streaming
 from synthesis.errors import AudioNotReady, Cancelled, Interrupted, NoAudio, NoWordTimes
 from synthesis.models import JobEvent, JobQuerySet, SpeechPiece, SynthesisJob
 from synthesis.pieces import PieceBroken
@@ -60,6 +61,9 @@ WAKE_UPS = 8
 """Of one owner's jobs that wait; further ones are taken up as these end, so that nobody fills the queue in front of others."""
 
 
+_GONE = _("There is no audio any more: it was deleted with the text that this one repeated. Let it be spoken anew.")
+
+
 @dataclass(frozen=True, slots=True)
 class SpeechOrder:
     """A checked wish: this voice can say this text like this. `pieces`: for a job, what is spoken one by one; empty for one go."""
@@ -92,8 +96,16 @@ def speak(order: SpeechOrder, *, pk: uuid.UUID | None = None) -> SpeechStream:
         raise
 
 
-def submit(order: SpeechOrder, *, pk: uuid.UUID | None = None, batch: uuid.UUID | None = None) -> SynthesisJob:
-    """Speak in the background, as the job `pk` if an id is given."""
+def submit(
+    order: SpeechOrder,
+    *,
+    pk: uuid.UUID | None = None,
+    batch: uuid.UUID | None = None,
+    of: SynthesisJob | None = None,
+) -> SynthesisJob:
+    """Speak in the background, as the job `pk` if an id is given; or, with `of` as `kept_for` found it, repeat that at once."""
+    if of is not None and repeats.answer(repeat := _row(order, mode=Mode.BACKGROUND, pk=pk, batch=batch), of):
+        return repeat
     with transaction.atomic():
         job = record(order, mode=Mode.BACKGROUND, pk=pk, batch=batch)
         pieces.lay_out(job, order.pieces)
@@ -181,22 +193,77 @@ def check(
     )
 
 
+def may_be_kept(order: SpeechOrder) -> bool:
+    """Whether an earlier job of its owner's seems to answer it. One query, and none where the voice answers no repeats."""
+    return order.voice.answers_repeats and repeats.kept(_row(order, mode=Mode.STREAM)) is not None
+
+
+def kept_for(order: SpeechOrder) -> SynthesisJob | None:
+    """The earlier job that answers it, its audio whole and still stored. Asks the storage: not within a transaction."""
+    found = repeats.kept(_row(order, mode=Mode.STREAM)) if order.voice.answers_repeats else None
+    return found if found is not None and repeats.is_stored(found) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A job whose intent to speak is committed, and in how many seconds it may leave: its slot in the account's rate."""
+    """A job whose intent to speak is committed, and in how many seconds it may leave: its slot in the account's rate. Or a
+    repeat, which has ended: there is only something to be heard."""
 
     job: SynthesisJob
-    wait: float
+    wait: float = 0.0
 
 
-def begin(order: SpeechOrder, *, pk: uuid.UUID | None = None) -> Begun:
-    """Take what speaking uses up, and write the row and the intent to speak: one transaction, and no waiting in it.
+def begin(order: SpeechOrder, *, pk: uuid.UUID | None = None, of: SynthesisJob | None = None) -> Begun:
+    """Take what speaking uses up, and write the row and the intent to speak: one transaction, and no waiting in it. With `of`, as
+    `kept_for` found it, nothing is used up.
 
     Raises as `record` does, and Busy also when the account rests.
     """
-    with transaction.atomic():
-        wait = leave.reserve(order.voice.account, "synthesis")
-        return Begun(record(order, mode=Mode.STREAM, pk=pk), wait)
+    if of is not None and repeats.answer(repeat := _row(order, mode=Mode.STREAM, pk=pk), of):
+        return Begun(repeat)
+    return _begin([_drafted(order, mode=Mode.STREAM, pk=pk)])[0]
+
+
+def begin_together(orders: Sequence[SpeechOrder]) -> list[Begun | Exception]:
+    """The same for many in one transaction, each with what `begin` would raise for it; whoever is refused holds up nobody.
+
+    Raises OperationalError or InterfaceError when the database is the reason: then none has begun.
+    """
+    drafts = [_drafted(order, mode=Mode.STREAM) for order in orders]
+    # An account whose circuit is being tried lets one out at most.
+    at_once = [draft for draft in drafts if draft.voice.account.circuit == ProviderAccount.Circuit.CLOSED]
+    begun: dict[uuid.UUID, Begun | Exception] = {}
+    if len(at_once) > 1:
+        together = _outcome(at_once)
+        # Where one of them is in the way, each is told by itself what is in its own way.
+        begun = {each.job.pk: each for each in together} if isinstance(together, list) else {}
+    for draft in drafts:
+        if draft.pk not in begun:
+            alone = _outcome([draft])
+            begun[draft.pk] = alone[0] if isinstance(alone, list) else alone
+    return [begun[draft.pk] for draft in drafts]
+
+
+def _outcome(drafts: Sequence[SynthesisJob]) -> list[Begun] | Exception:
+    try:
+        return _begin(drafts)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        return error
+
+
+def _begin(drafts: Sequence[SynthesisJob]) -> list[Begun]:
+    by_account: dict[int, list[SynthesisJob]] = {}
+    for draft in drafts:
+        by_account.setdefault(draft.voice.account_id or 0, []).append(draft)
+    waits: dict[uuid.UUID, float] = {}
+    with _recording(drafts):
+        # In one order, or two processes would wait for each other.
+        for _account_id, theirs in sorted(by_account.items()):
+            slots = leave.reserve(theirs[0].voice.account, "synthesis", calls=len(theirs))
+            waits |= {draft.pk: slot for draft, slot in zip(theirs, slots, strict=True)}
+    return [Begun(draft, waits[draft.pk]) for draft in drafts]
 
 
 def refuse(job: SynthesisJob, error: ProviderError | PortalError) -> None:
@@ -217,20 +284,31 @@ def record(
 
     A streamed one is already in our hands; a background one waits for a worker. Raises LimitReached, AccountExhausted or Busy.
     """
+    job = _drafted(order, mode=mode, pk=pk, batch=batch)
+    with _recording([job]):
+        pass
+    return job
+
+
+def _drafted(
+    order: SpeechOrder, *, mode: SynthesisJob.Mode, pk: uuid.UUID | None = None, batch: uuid.UUID | None = None
+) -> SynthesisJob:
     now = timezone.now()
-    ours: dict[str, Any] = {"state": State.QUEUED, "due_at": now}
+    job = _row(order, mode=mode, pk=pk, batch=batch)
+    job.due_at, job.repeat_key = now, repeats.key_of(job)
     if mode == Mode.STREAM:
         # due_at: whoever finds this row with its lease run out knows that its process died.
-        ours = {
-            "state": State.RUNNING,
-            "due_at": now,
-            "lease_token": uuid.uuid4(),
-            "lease_until": now + LEASE,
-            "started_at": now,
-            "intent": INTENT,
-            "intent_at": now,
-        }
-    job = SynthesisJob(
+        job.state, job.started_at = State.RUNNING, now
+        job.lease_token, job.lease_until = uuid.uuid4(), now + LEASE
+        job.intent, job.intent_at = INTENT, now
+    return job
+
+
+def _row(
+    order: SpeechOrder, *, mode: SynthesisJob.Mode, pk: uuid.UUID | None = None, batch: uuid.UUID | None = None
+) -> SynthesisJob:
+    """What was asked for, in no table yet."""
+    return SynthesisJob(
         pk=pk or uuid.uuid4(),
         owner=order.owner,
         token_id=order.token_id,
@@ -245,20 +323,28 @@ def record(
         characters_expected=order.characters,
         pieces=len(order.pieces),
         batch=batch,
-        **ours,
     )
-    claim = ledger.speech(
-        job.pk,
-        owner_id=job.owner_id,
-        voice=job.voice,
-        characters=order.characters,
-        model=job.model,
-        token_id=order.token_id,
-    )
-    with ledger.holding(claim):
-        plain_sql.insert(job)
-    logbook.note(job=job.pk, voice=job.voice_id, provider=job.provider)
-    return job
+
+
+@contextmanager
+def _recording(drafts: Sequence[SynthesisJob]) -> Iterator[None]:
+    """The transaction that holds what these take and writes their rows, around what else belongs into it."""
+    claims = [
+        ledger.speech(
+            job.pk,
+            owner_id=job.owner_id,
+            voice=job.voice,
+            characters=job.characters_expected,
+            model=job.model,
+            token_id=job.token_id,
+        )
+        for job in drafts
+    ]
+    with ledger.holding(*claims):
+        plain_sql.insert(*drafts)
+        yield
+    for job in drafts:
+        logbook.note(job=job.pk, voice=job.voice_id, provider=job.provider)
 
 
 def cancel(job: SynthesisJob) -> None:
@@ -292,15 +378,20 @@ def take_up_now(job: SynthesisJob) -> None:
 
 
 def delete(job: SynthesisJob) -> None:
-    """Erase the text and the audio; the count of characters stays, since they were paid. Raises WrongState while it runs."""
+    """Erase the text and the audio, of which repeats have no other; the count of characters stays, since they were paid.
+
+    Raises WrongState while it runs.
+    """
     if job.in_progress:
         raise WrongState(_("This is still being spoken. Cancel it first, then delete it."))
-    if job.audio.name:
+    if job.audio.name and not job.is_repeat:
         # First, so that no file is left that no row knows of, whatever happens in between.
         job.audio.storage.delete(job.audio.name)
     pieces.forget(job)
     with transaction.atomic():
-        SynthesisJob.objects.filter(pk=job.pk).update(deleted_at=timezone.now(), text="", marks=[], audio="")
+        erased: dict[str, Any] = {"text": "", "marks": [], "audio": "", "repeat_key": None}
+        SynthesisJob.objects.filter(pk=job.pk).update(deleted_at=timezone.now(), **erased)
+        repeats.forget(job)
         ledger.release(job.pk, Purpose.AUDIO)
 
 
@@ -309,7 +400,7 @@ def audio_of(job: SynthesisJob) -> FieldFile:
     if job.in_progress:
         raise AudioNotReady
     if not job.has_audio:
-        raise NoAudio
+        raise NoAudio(_GONE if job.is_repeat else None)
     return job.audio
 
 

@@ -6,18 +6,20 @@ thread that hears a job out (streaming.py) and the relay (relay.py) end here.
 
 from __future__ import annotations
 
+import io
 import logging
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO, cast
 
 from django.conf import settings
 from django.core.files.base import File
-from django.db import transaction
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from synthesis import audio, counting
@@ -25,7 +27,7 @@ from synthesis.errors import Cancelled, ClientLeft
 from synthesis.marks import as_json
 from synthesis.models import JobEvent, SynthesisJob
 from voices import failures, ledger, plain_sql
-from voices.durable import renew, write_back
+from voices.durable import WriteBack, renew, write_back_together
 from voices.errors import Fault, PortalError, StorageUnavailable
 from voices.ledger import Purpose
 from voices.models import VoiceClone
@@ -38,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 State = SynthesisJob.State
 
+DATABASE_IS_AWAY = (OperationalError, InterfaceError)
+"""Then the rows cannot say so: their leases run out, and the sweep says it."""
 STORING = timedelta(seconds=90)
 """What one try to store a sound takes at most."""
 FORGOTTEN_AFTER = 6 * 3600.0
@@ -81,29 +85,124 @@ class Tally:
         return b""
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A job of which all has been said, and where its audio is: in the file at `path`, with `rest` still to come behind it, or all
+    of it in `rest`. `waits`: after which times it is stored again while the storage is away."""
+
+    job: SynthesisJob
+    tally: Tally
+    path: Path | None
+    rest: Sequence[bytes] = ()
+    waits: Sequence[timedelta] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """What a job's row will say."""
+
+    job: SynthesisJob
+    tally: Tally
+    state: SynthesisJob.State
+    columns: Mapping[str, Any]
+    characters: int
+
+    @property
+    def is_counted(self) -> bool:
+        return bool(self.characters or self.tally.audio_bytes)
+
+    def forget_audio(self) -> None:
+        if name := self.columns.get("audio"):
+            discard(self.job.audio.storage, name)
+
+
 def settle_whole(job: SynthesisJob, tally: Tally, path: Path, *, waits: Sequence[timedelta] = ()) -> None:
     """All has been said and lies at `path`. Raises UnreadableAudio when that is no audio of its format, StorageUnavailable, and
     whatever a full disk or a lost database raises; the job has then failed."""
-    stored: dict[str, Any] = {}
+    for error in settle_together([Heard(job, tally, path, waits=waits)]):
+        if error is not None:
+            raise error
+
+
+def settle_together(heard: Sequence[Heard]) -> list[Exception | None]:
+    """The same of all of these, in one transaction if nothing is amiss with any of them; with what each would raise."""
+    errors: dict[uuid.UUID, Exception] = {}
+    endings: list[_Ending] = []
+    for each in heard:
+        try:
+            endings.append(_kept(each))
+        except Exception as error:
+            errors[each.job.pk] = error
+    errors |= _written(endings)
+    for each in heard:
+        why = errors.get(each.job.pk)
+        if why is None or isinstance(why, DATABASE_IS_AWAY):
+            continue
+        try:
+            _fail(each, why)
+        except Exception as error:
+            errors[each.job.pk] = error
+    return [errors.get(each.job.pk) for each in heard]
+
+
+def _written(endings: Sequence[_Ending]) -> dict[uuid.UUID, Exception]:
+    """Those that could not be, and why."""
+    if len(endings) > 1:
+        with suppress(Exception):  # whatever was amiss with one of them is told of that one below
+            if _write(endings):
+                return {}
+    errors: dict[uuid.UUID, Exception] = {}
+    away: Exception | None = None
+    for ending in endings:
+        try:
+            if away is not None:
+                raise away
+            _write_alone(ending)
+        except Exception as error:
+            away = error if isinstance(error, DATABASE_IS_AWAY) else None
+            ending.forget_audio()
+            errors[ending.job.pk] = error
+    return errors
+
+
+def _kept(heard: Heard) -> _Ending:
+    """Its audio is put right, measured and stored."""
+    job, tally, path = heard.job, heard.tally, heard.path
+    if path is None:
+        sound: IO[bytes] = io.BytesIO(b"".join(heard.rest))
+    else:
+        append_to(path, heard.rest)
+        sound = path.open("r+b")
+    with sound:
+        facts = audio.finish_opened(cast(BinaryIO, sound), job.audio_format, sample_rate=job.sample_rate)
+        sound.flush()
+        sound.seek(0)
+        name = f"{job.pk}.{audio.extension(job.audio_format)}"
+        _store(job, name, File(sound) if path is None else _Movable(sound, path), waits=heard.waits)
+    stored = {"audio": job.audio.name, "audio_bytes": facts.bytes, "seconds": facts.seconds, "marks": tally.marks}
+    characters = tally.characters or job.characters_expected
+    return _Ending(job, tally, State.SUCCESS, failures.CLEARED | stored, characters)
+
+
+def _fail(heard: Heard, error: Exception) -> None:
+    """Its audio could not be kept, or its row not be written: raises when not even that can be written."""
+    told = error if isinstance(error, PortalError) else Fault()
+    path = heard.path
+    with suppress(OSError):  # without a file everything that was sent counts as heard
+        if path is None:
+            path = spool_file(heard.job)
+            append_to(path, heard.rest)
     try:
-        facts = audio.finish(path, job.audio_format, sample_rate=job.sample_rate)
-        with path.open("rb") as spoken:
-            _store(job, path, _Movable(spoken, path), waits=waits)
-        stored = {"audio": job.audio.name, "audio_bytes": facts.bytes, "seconds": facts.seconds, "marks": tally.marks}
-        characters = tally.characters or job.characters_expected
-        _write(job, tally, State.SUCCESS, failures.CLEARED | stored, characters=characters)
-    except Exception as error:
-        if stored:
-            discard(job.audio.storage, stored["audio"])
-        told = error if isinstance(error, PortalError) else Fault()
-        _write(job, tally, State.FAILED, failures.kept(told), characters=_heard(job, tally, path))
-        raise
+        settle_broken(heard.job, heard.tally, told, heard=path or Path(), state=State.FAILED)
+    finally:
+        if heard.path is None and path is not None:
+            path.unlink(missing_ok=True)
 
 
-def _store(job: SynthesisJob, path: Path, spoken: _Movable, *, waits: Sequence[timedelta]) -> None:
+def _store(job: SynthesisJob, name: str, spoken: File[Any], *, waits: Sequence[timedelta]) -> None:
     for wait in waits:
         try:
-            store(job.audio, path.name, spoken)
+            store(job.audio, name, spoken)
         except StorageUnavailable:
             logger.warning("synthesis job %s is spoken and paid; its sound is stored again in %s", job.pk, wait)
             # Not ours any more: whoever has it closes its books.
@@ -112,7 +211,7 @@ def _store(job: SynthesisJob, path: Path, spoken: _Movable, *, waits: Sequence[t
             time.sleep(wait.total_seconds())
         else:
             return
-    store(job.audio, path.name, spoken)
+    store(job.audio, name, spoken)
 
 
 class _Movable(File):  # type: ignore[type-arg]
@@ -126,10 +225,17 @@ class _Movable(File):  # type: ignore[type-arg]
         return str(self._path)
 
 
-def settle_broken(job: SynthesisJob, tally: Tally, error: ProviderError | PortalError, *, heard: Path) -> None:
+def settle_broken(
+    job: SynthesisJob,
+    tally: Tally,
+    error: ProviderError | PortalError,
+    *,
+    heard: Path,
+    state: SynthesisJob.State | None = None,
+) -> None:
     """It ended early. Only what was spoken until then is counted: the audio of it lies at `heard`."""
-    state = State.CANCELLED if isinstance(error, ClientLeft | Cancelled) else State.FAILED
-    _write(job, tally, state, failures.kept(error), characters=_heard(job, tally, heard))
+    state = state or (State.CANCELLED if isinstance(error, ClientLeft | Cancelled) else State.FAILED)
+    _write_alone(_Ending(job, tally, state, failures.kept(error), _heard(job, tally, heard)))
 
 
 def _heard(job: SynthesisJob, tally: Tally, path: Path) -> int:
@@ -145,41 +251,65 @@ def _heard(job: SynthesisJob, tally: Tally, path: Path) -> int:
     )
 
 
-def _account_for(job: SynthesisJob, tally: Tally, *, characters: int) -> None:
-    if not (characters or tally.audio_bytes):
-        ledger.release(job.pk, Purpose.SPEECH)
-        return
-    ledger.settle_speech(job.pk, characters=characters, milliseconds=round((job.seconds or 0) * 1000))
-    if job.audio_bytes:
-        size, token_id = job.audio_bytes, job.token_id
-        ledger.add(ledger.audio(job.pk, owner_id=job.owner_id, voice=job.voice, size=size, token_id=token_id))
+def _write_alone(ending: _Ending) -> None:
+    if not _write([ending]):
+        logger.warning("synthesis job %s was settled by somebody else", ending.job.pk)
+        ending.forget_audio()
 
 
-def _write(
-    job: SynthesisJob, tally: Tally, state: SynthesisJob.State, columns: dict[str, Any], *, characters: int
-) -> None:
-    if tally.request_id:
-        columns = columns | {"provider_request_id": tally.request_id}
-    plain_sql.update(VoiceClone, where={"id": job.voice_id}, values={"spoken_at": timezone.now()})
-    with transaction.atomic():
-        written = write_back(
-            job,
-            event=JobEvent(row=job, kind=state.lower(), detail={"characters": characters}),
-            state=state,
-            intent="",
-            due_at=None,
-            finished_at=timezone.now(),
-            characters=characters,
-            first_audio_ms=tally.first_audio_ms,
-            **columns,
+def _write(endings: Sequence[_Ending]) -> bool:
+    """All of these, or none: False when a job is not ours any more. Of several also when somebody else has closed a hold."""
+    now = timezone.now()
+    found = [
+        WriteBack(
+            ending.job,
+            {
+                "state": ending.state,
+                "intent": "",
+                "due_at": None,
+                "finished_at": now,
+                "characters": ending.characters,
+                "first_audio_ms": ending.tally.first_audio_ms,
+                "provider_request_id": ending.job.provider_request_id,
+                **ending.columns,
+                **({"provider_request_id": ending.tally.request_id} if ending.tally.request_id else {}),
+            },
+            JobEvent(row=ending.job, kind=ending.state.lower(), detail={"characters": ending.characters}),
         )
-        if written:
-            _account_for(job, tally, characters=characters)
-    if written:
+        for ending in endings
+    ]
+    as_they_were = [dict(vars(ending.job)) for ending in endings]
+    try:
+        with plain_sql.writing():
+            if not write_back_together(found):
+                return False
+            # In one order and before the meters, as everybody locks them (voices/ledger.py), or two would wait for each other.
+            for voice_id in sorted({ending.job.voice_id for ending in endings}):
+                plain_sql.update(VoiceClone, where={"id": voice_id}, values={"spoken_at": now})
+            _account_for(endings)
+    except BaseException:
+        for ending, was in zip(endings, as_they_were, strict=True):
+            vars(ending.job).update(was)
+        raise
+    return True
+
+
+def _account_for(endings: Sequence[_Ending]) -> None:
+    for ending in endings:
+        if not ending.is_counted:
+            ledger.release(ending.job.pk, Purpose.SPEECH)
+    counted = [ending for ending in endings if ending.is_counted]
+    if not counted:
         return
-    logger.warning("synthesis job %s was settled by somebody else", job.pk)
-    if "audio" in columns:
-        discard(job.audio.storage, columns["audio"])
+    used = [
+        ledger.Used(ending.job.pk, ending.characters, round((ending.job.seconds or 0) * 1000)) for ending in counted
+    ]
+    kept = [
+        ledger.audio(job.pk, owner_id=job.owner_id, voice=job.voice, size=job.audio_bytes, token_id=job.token_id)
+        for job in (ending.job for ending in counted)
+        if job.audio_bytes
+    ]
+    ledger.settle_speeches(used, beside=kept)
 
 
 # --- the spool: audio that is still being spoken ----------------------------------------------------------------------

@@ -18,7 +18,7 @@ from synthesis.models import SynthesisJob
 from synthesis.settling import Tally, settle_broken, settle_whole, spool_file
 from voices import circuit, leave
 from voices.durable import declare_intent, renew
-from voices.errors import Fault, PortalError
+from voices.errors import Fault, NotSupported, PortalError
 from voices.models import ProviderAccount
 from voices.providers import ws
 from voices.providers.base import Audio, Progress, SpeechRequest
@@ -152,7 +152,7 @@ def open_speech(job: SynthesisJob) -> SpeechStream:
     account = job.voice.account
     speech = account.client().speech
     if speech is None:
-        raise Cancelled
+        raise NotSupported(account.traits.speech_note)
     stream = SpeechStream(job, watched(account, ws.speak(speech, request_of(job))))
     try:
         if not declare_intent(job, INTENT, lease=LEASE):

@@ -14,7 +14,14 @@ from tests.cast import (
     visitor,
 )
 from tests.front import portal
-from tests.portal import _listener, aliyun_account, iflytek_account, public_address, qiniu_account
+from tests.portal import (
+    _listener,
+    aliyun_account,
+    iflytek_account,
+    public_address,
+    qiniu_account,
+    speaking_qiniu_account,
+)
 from tests.providers.drivers import driver, make_driver
 from tests.receiver import receiver
 from tests.sample_server import samples
@@ -51,6 +58,7 @@ __all__ = [
     "samples",
     "sandbox",
     "sandbox_server",
+    "speaking_qiniu_account",
     "visitor",
 ]
 

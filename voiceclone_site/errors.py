@@ -27,6 +27,8 @@ from voiceclone_site.accounts.errors import MoreThanOwn, NotLetIn, TokenElsewher
 from voiceclone_site.requests import current_request_id
 from voices import book, outward, webhooks
 from voices import errors as portal
+from voices.models import Measure
+from voices.pricing import in_yuan
 from voices.providers import errors as provider
 from voices.providers.errors import Act
 
@@ -223,15 +225,15 @@ def body_of(problem: Problem) -> dict[str, Any]:
     if problem.fields is not None:
         error["fields"] = {name: list(sentences) for name, sentences in problem.fields.items()}
     if problem.quota is not None:
-        error["quota"] = {
-            "measure": problem.quota.measure,
-            "used": problem.quota.used,
-            "limit": problem.quota.limit,
-            "left": problem.quota.left,
-            "asked": problem.quota.asked,
-            "resets_at": problem.quota.resets_at and problem.quota.resets_at.isoformat(),
-        }
+        error["quota"] = _quota(problem.quota)
     return {"error": error}
+
+
+def _quota(quota: portal.Quota) -> dict[str, Any]:
+    amounts: dict[str, Any] = {name: getattr(quota, name) for name in ("used", "limit", "left", "asked")}
+    if quota.measure == Measure.COST:
+        amounts = {name: float(in_yuan(micro)) for name, micro in amounts.items()}
+    return {"measure": quota.measure, **amounts, "resets_at": quota.resets_at and quota.resets_at.isoformat()}
 
 
 def headers_of(problem: Problem) -> dict[str, str]:

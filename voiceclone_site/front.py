@@ -8,7 +8,9 @@ from synthesis import services
 from synthesis.relay import Relay
 from voiceclone_site.django_threads import DjangoInThreads, Headers, Receive, Scope, Send
 from voiceclone_site.speech import door
+from voiceclone_site.speech.admission import MOST_TOGETHER, Admission, let_in
 from voiceclone_site.speech.native import NATIVE
+from voices.threads import Together
 
 
 class Front:
@@ -18,13 +20,14 @@ class Front:
         self, *, threads: int, speech_threads: int = 2, prepare_thread: Callable[[], None] | None = None
     ) -> None:
         self.relay = Relay(refuse=services.refuse, threads=speech_threads, prepare_thread=prepare_thread)
+        self._admission: Admission = Together(self.relay.opening, let_in, most=MOST_TOGETHER)
         self._django = DjangoInThreads(threads=threads, hand_over=self._hand_over, prepare=prepare_thread)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif (found := door.dialect_of(scope)) is not None:
-            await door.answer(self.relay, *found, scope, receive, send)
+            await door.answer(self.relay, self._admission, *found, scope, receive, send)
         else:
             await self._django(scope, receive, send)
 

@@ -16,7 +16,9 @@ from drf_spectacular.generators import SchemaGenerator
 
 from voiceclone_site import snippets
 from voiceclone_site.examples import FORM, JSON, METHODS, Example, examples, path_values
+from voiceclone_site.messages import example_of
 from voiceclone_site.snippets import Call
+from voices.models import WebhookEvent
 
 if TYPE_CHECKING:
     from voices.errors import Sentence
@@ -29,7 +31,10 @@ GROUPS: dict[str, tuple[Sentence, Sentence]] = {
         _("Jobs"),
         _("Long texts and many texts, spoken in the background; audio, subtitles and word times of each."),
     ),
-    "webhooks": (_("Webhooks"), _("Be told when a voice is ready or a job has ended, instead of asking.")),
+    "webhooks": (
+        _("Webhooks"),
+        _("Be told when a voice is ready, a job has ended or little is left of a limit, instead of asking."),
+    ),
     "usage": (_("Usage"), _("What has been spoken, and what it counts for.")),
     "quota": (_("Quota"), _("What is left of what you may use.")),
     "providers": (_("Providers"), _("All that can be chosen: models, languages, parameters, formats, limits.")),
@@ -60,6 +65,15 @@ class Operation:
     answer: str
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent to a webhook, ready to be shown."""
+
+    event: str
+    about: str
+    body: str
+
+
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     found = _by_group()
@@ -74,8 +88,14 @@ def group(request: HttpRequest, slug: str) -> HttpResponse:
         raise Http404
     label, about = GROUPS[slug]
     others = [(each, GROUPS[each][0]) for each in GROUPS if each in found]
-    shown = {"slug": slug, "label": label, "about": about, "operations": found[slug], "others": others}
+    shown: dict[str, Any] = {"slug": slug, "label": label, "about": about, "operations": found[slug], "others": others}
+    if slug == "webhooks":
+        shown["messages_sent"] = [_message(event) for event in WebhookEvent]
     return render(request, "help/api_group.html", shown)
+
+
+def _message(event: WebhookEvent) -> Message:
+    return Message(event.value, str(event.label), snippets.pretty(example_of(event)))
 
 
 def _by_group() -> dict[str, list[Operation]]:

@@ -8,7 +8,7 @@ import mimetypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.base import File
 from storages.backends.s3 import S3Storage
+from storages.utils import clean_name
 from urllib3.exceptions import HTTPError
 
 from voices.errors import StorageUnavailable
@@ -64,7 +65,19 @@ class PrivateBucket(S3Storage):  # type: ignore[misc]
 
     def _open(self, name: str, mode: str = "rb") -> File[bytes]:
         with _answering():
-            return Stored(_Object(super()._open(name, mode).obj), name)
+            found = super()._open(name, mode).obj
+            return Stored(_Object(found, size=found.content_length), name)
+
+    def arriving(self, name: str) -> IO[bytes]:
+        """For `storing.reading`. Raises FileNotFoundError."""
+        found = self.bucket.Object(self._normalize_name(clean_name(name)))
+        with _answering():
+            try:
+                answer = found.get()
+            except self.connection.meta.client.exceptions.NoSuchKey:
+                raise FileNotFoundError(name) from None
+        arriving = _Object(found, size=answer["ContentLength"], body=answer["Body"])
+        return cast("IO[bytes]", io.BufferedReader(arriving, READ_AHEAD))
 
     def _save(self, name: str, content: Any) -> str:
         with _answering():
@@ -105,12 +118,14 @@ class Stored(_File):
 
 
 class _Object(io.RawIOBase):
-    def __init__(self, stored: Any) -> None:
-        self._object = stored
-        self._body: Any = None
+    """`end`: before which byte reading ends. `body`: what has been asked for already, from the beginning."""
+
+    def __init__(self, found: Any, *, size: int, body: Any = None) -> None:
+        self._object = found
+        self._body = body
         self._position = 0
-        self.size = int(stored.content_length)
-        self.end = self.size
+        self.size = size
+        self.end = size
 
     def readable(self) -> bool:
         return True

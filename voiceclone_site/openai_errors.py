@@ -56,6 +56,8 @@ CODES: Mapping[str, Theirs] = {
     "characters_exhausted": Theirs("insufficient_quota", QUOTA),
     "trainings_exhausted": Theirs("insufficient_quota", QUOTA),
     "storage_exhausted": Theirs("insufficient_quota", QUOTA),
+    "token_characters_exhausted": Theirs("insufficient_quota", QUOTA),
+    "token_cost_exhausted": Theirs("insufficient_quota", QUOTA),
     "account_characters_exhausted": Theirs("insufficient_quota", QUOTA),
     "account_trainings_exhausted": Theirs("insufficient_quota", QUOTA),
     "account_cost_exhausted": Theirs("insufficient_quota", QUOTA),

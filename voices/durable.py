@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 
@@ -121,23 +122,55 @@ def write_back(row: Row, *, release: bool = True, event: EventRow | None = None,
     owner deletes or cancels). `release` gives the row back; the next step happens at `due_at`.
     """
     logbook.note(provider_request_id=fields.get("provider_request_id"))
-    if row.lease_token is None:
+    return write_back_together([WriteBack(row, fields, event, release=release)])
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBack:
+    """What a step has found of one row, as `write_back` takes it."""
+
+    row: DurableRow
+    fields: Mapping[str, Any]
+    event: EventRow | None = None
+    release: bool = True
+
+
+def write_back_together(found: Sequence[WriteBack]) -> bool:
+    """The same of several rows of one model, whose `fields` have the same names: all of them, or none. Then the transaction around
+    it, if there is one, is rolled back as a whole."""
+    if any(each.row.lease_token is None for each in found):
         return False
-    if release:
-        fields |= {"lease_token": None, "lease_until": None}
-    if event is not None:
-        event.from_state = event.from_state or getattr(row, "state", "")
-        event.to_state = event.to_state or fields.get("state", event.from_state)
-    with transaction.atomic():
-        mine = {"id": row.pk, "lease_token": row.lease_token, "state": row.state}
-        if not plain_sql.update(type(row), where=mine, values={**fields, "updated_at": timezone.now()}):
+    now = timezone.now()
+    changes = [
+        (
+            {"id": each.row.pk, "lease_token": each.row.lease_token, "state": each.row.state},
+            {**each.fields, **({"lease_token": None, "lease_until": None} if each.release else {}), "updated_at": now},
+        )
+        for each in found
+    ]
+    with plain_sql.writing(savepoint=False):
+        if plain_sql.update_each(type(found[0].row), changes) < len(found):
+            if len(found) > 1:
+                transaction.set_rollback(True)
             return False
-        if event is not None:
-            plain_sql.insert(event)
+        events = [_told_of(each) for each in found if each.event is not None]
+        if events:
+            plain_sql.insert(*events)
+        for event in events:
             event.announce()
-    for name, value in fields.items():
-        setattr(row, name, value)
+    for each, (_where, values) in zip(found, changes, strict=True):
+        for name, value in values.items():
+            if name != "updated_at":
+                setattr(each.row, name, value)
     return True
+
+
+def _told_of(found: WriteBack) -> EventRow:
+    event = found.event
+    assert event is not None
+    event.from_state = event.from_state or found.row.state
+    event.to_state = event.to_state or found.fields.get("state", event.from_state)
+    return event
 
 
 def move(row: Row, *, states: Collection[str], event: EventRow, **fields: Any) -> bool:

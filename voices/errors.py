@@ -11,7 +11,7 @@ PortalError                 has a `code` for programs and a `sentence` for peopl
 ├── NotSupported            the provider cannot do this at all
 ├── NoAccount               no provider account is open for this
 ├── Exhausted               a cap is reached
-│   ├── LimitReached        the asker's own: `quota` says what is used, what is left, when it begins anew
+│   ├── LimitReached        the asker's own or their token's: `quota` says what is used, what is left, when it begins anew
 │   │   └── NoRoomLeft      waiting does not help: something has to be deleted, or the limit raised
 │   └── AccountExhausted    the provider account's; `resets_at` says when it begins anew, where it does
 ├── Busy                    too much at once; `retry_after` seconds
@@ -112,8 +112,8 @@ class Exhausted(PortalError):
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Where somebody stands with one measure. `used` includes what is held for work under way; `resets_at` is None for what
-    only deleting gives back."""
+    """Where somebody stands with one measure, cost in millionths of a yuan. `used` includes what is held for work under way;
+    `resets_at` is None for what only deleting gives back."""
 
     measure: str
     used: int

@@ -26,14 +26,16 @@ def ask(account: ProviderAccount, operation: Operation, *, in_background: bool =
     circuit.begin_try(account)
 
 
-def reserve(account: ProviderAccount, operation: Operation) -> float:
-    """As `ask`, for whoever must not wait here: takes a slot and says in how many seconds it comes."""
+def reserve(account: ProviderAccount, operation: Operation, *, calls: int = 1) -> list[float]:
+    """As `ask`, for whoever must not wait here: takes a slot for each of the calls, and says in how many seconds they come.
+
+    Of an account whose circuit is not closed one call may leave at most, so ask for no more there.
+    """
     circuit.refuse_if_shut(account)
-    seconds = rate.reserve(
-        account, operation, per_second=per_second(account, operation), ahead=rate.LONGEST_WAIT_IN_PLACE
-    )
+    a_second = per_second(account, operation)
+    first = rate.reserve(account, operation, per_second=a_second, ahead=rate.LONGEST_WAIT_IN_PLACE, slots=calls)
     circuit.begin_try(account)
-    return seconds
+    return [max(0.0, first + place / a_second) for place in range(calls)]
 
 
 def learn(account: ProviderAccount, operation: Operation, error: Exception) -> None:

@@ -20,14 +20,16 @@ Locks are taken in one order, or two transactions would wait for each other for 
 
 from __future__ import annotations
 
+import functools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
+from django.db.models import QuerySet
 
 from voices import meters, plain_sql, plans, pricing, refused_quota
 from voices.errors import Busy, Exhausted
@@ -63,7 +65,12 @@ class Claim:
     @property
     def moves(self) -> dict[Gauge, int]:
         return meters.moved_by(
-            self.amounts, user_id=self.owner_id, account_id=self.account.pk, day=self.day, beside=self.beside
+            self.amounts,
+            user_id=self.owner_id,
+            token_id=self.token_id,
+            account_id=self.account.pk,
+            day=self.day,
+            beside=self.beside,
         )
 
     def entry(self) -> LedgerEntry:
@@ -90,9 +97,11 @@ def place(voice: VoiceClone, account: ProviderAccount) -> Claim:
     return _of_voice(Purpose.PLACE, voice, account, Amounts(voices=1, slots=1))
 
 
-def training(voice: VoiceClone, account: ProviderAccount) -> Claim:
+def training(voice: VoiceClone, account: ProviderAccount, *, token_id: int | None) -> Claim:
+    """Paid by the token that asks, which need not be the one that made the voice."""
     price = pricing.of_training(account)
-    return _of_voice(Purpose.TRAINING, voice, account, Amounts(trainings=1, cost=price), price=price)
+    claim = _of_voice(Purpose.TRAINING, voice, account, Amounts(trainings=1, cost=price), price=price)
+    return replace(claim, token_id=token_id)
 
 
 def recording(voice: VoiceClone, account: ProviderAccount, *, size: int) -> Claim:
@@ -148,13 +157,13 @@ def _of_voice(
 def holding(*claims: Claim) -> Iterator[None]:
     """Hold all of these, and what the block writes, in one transaction: both are there afterwards, or neither.
 
-    Raises LimitReached for the person's own limits, AccountExhausted for the account's; Busy when others keep taking what
-    has just become free.
+    Raises LimitReached for the limits of the person or their token, AccountExhausted for the account's; Busy when others keep
+    taking what has just become free.
     """
     for _try in range(TRIES):
-        with transaction.atomic():
+        with plain_sql.writing():
             if _taken(claims):
-                _write([claim.entry() for claim in claims])
+                plain_sql.insert(*(claim.entry() for claim in claims))
                 yield
                 return
             transaction.set_rollback(True)
@@ -164,89 +173,133 @@ def holding(*claims: Claim) -> Iterator[None]:
 
 def refuse_if_full(*claims: Claim) -> None:
     """Raises the refusal that `holding` these would end in now; holds nothing."""
-    plans.open_meters(list(_summed(claims)))
+    plans.open_meters(list(_summed(claim.moves for claim in claims)))
     _open_meters_or_refuse(claims)
 
 
-def add(claim: Claim) -> None:
+def add(*claims: Claim) -> None:
     """Count what is there already, whatever the caps say."""
-    with transaction.atomic():
-        _shift(claim.moves, slots={claim.account.pk: claim.amounts.slots})
-        _write([claim.entry()])
+    _close((), beside=claims)
 
 
 # --- closing -----------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """`characters` of a job were spoken, more or fewer than were held; they are settled at the price of the hold."""
+
+    row: uuid.UUID
+    characters: int
+    milliseconds: int = 0
+
+
 def settle(row: uuid.UUID, purpose: LedgerEntry.Purpose, *, keeping: Amounts | None = None) -> None:
     """What was held is used. `keeping`: only this much of it is; the rest is given back."""
-    _close(Kind.SETTLE, [(hold, keeping or _amounts(hold)) for hold in _open(row, purpose)])
+    _close([_Closing(hold, Kind.SETTLE, keeping or _amounts(hold)) for hold in _open([row], purpose)])
 
 
 def settle_speech(row: uuid.UUID, *, characters: int, milliseconds: int = 0) -> None:
-    """The job has ended, and `characters` were spoken, more or fewer than were held; at the price of the hold."""
-    for hold in _open(row, Purpose.SPEECH):
-        used = Amounts(characters=characters, cost=pricing.cost_of(characters, hold.price))
-        _close(Kind.SETTLE, [(hold, used)], milliseconds=milliseconds)
+    """The job has ended, and `characters` were spoken."""
+    settle_speeches([Used(row, characters, milliseconds)])
+
+
+def settle_speeches(jobs: Sequence[Used], *, beside: Sequence[Claim] = ()) -> None:
+    """The same of several jobs, and `beside` it what `add` does. Raises ClosedMeanwhile where there are several of them."""
+    used = {job.row: job for job in jobs}
+    closings = []
+    for hold in _open(list(used), Purpose.SPEECH):
+        job = used[hold.row]
+        final = Amounts(characters=job.characters, cost=pricing.cost_of(job.characters, hold.price))
+        closings.append(_Closing(hold, Kind.SETTLE, final, job.milliseconds))
+    _close(closings, beside=beside, together=True)
 
 
 def release(row: uuid.UUID, *purposes: LedgerEntry.Purpose) -> None:
     """Nothing of it was used, or it is given back."""
-    _close(Kind.RELEASE, [(hold, NOTHING) for purpose in purposes for hold in _open(row, purpose)])
+    _close([_Closing(hold, Kind.RELEASE, NOTHING) for purpose in purposes for hold in _open([row], purpose)])
 
 
-def _open(row: uuid.UUID, purpose: LedgerEntry.Purpose) -> list[LedgerEntry]:
-    return _open_holds(plain_sql.value_of(row), str(purpose))
+@dataclass(frozen=True)
+class _Closing:
+    hold: LedgerEntry
+    kind: LedgerEntry.Kind
+    final: Amounts
+    milliseconds: int = 0
+
+    @functools.cached_property
+    def back(self) -> Amounts:
+        held = _amounts(self.hold)
+        return Amounts(**{name: getattr(self.final, name) - getattr(held, name) for name in AMOUNTS})
+
+    @property
+    def moves(self) -> dict[Gauge, int]:
+        return meters.moved_by(
+            self.back,
+            user_id=self.hold.owner_id,
+            token_id=self.hold.token_id,
+            account_id=self.hold.account_id,
+            day=self.hold.day,
+        )
+
+    def entry(self) -> LedgerEntry:
+        hold = self.hold
+        return LedgerEntry(
+            kind=self.kind,
+            hold_id=hold.pk,
+            day=hold.day,
+            purpose=hold.purpose,
+            row=hold.row,
+            owner_id=hold.owner_id,
+            account_id=hold.account_id,
+            provider=hold.provider,
+            voice=hold.voice,
+            token_id=hold.token_id,
+            price=hold.price,
+            milliseconds=self.milliseconds,
+            **_columns(self.back),
+        )
 
 
-_open_holds: plain_sql.Lookup[LedgerEntry] = plain_sql.Lookup(
-    lambda row, purpose: LedgerEntry.objects.filter(row=row, purpose=purpose, kind=Kind.HOLD, closing__isnull=True),
-    (uuid.UUID(int=1), "a purpose"),
-)
+def _open(rows: Sequence[uuid.UUID], purpose: LedgerEntry.Purpose) -> list[LedgerEntry]:
+    return _open_holds(len(rows))(*map(plain_sql.value_of, rows), str(purpose))
 
 
-def _close(kind: LedgerEntry.Kind, finals: list[tuple[LedgerEntry, Amounts]], *, milliseconds: int = 0) -> None:
-    if not finals:
+@functools.cache
+def _open_holds(count: int) -> plain_sql.Lookup[LedgerEntry]:
+    def build(*given: Any) -> QuerySet[LedgerEntry]:
+        *rows, purpose = given
+        return LedgerEntry.objects.filter(row__in=rows, purpose=purpose, kind=Kind.HOLD, closing__isnull=True)
+
+    return plain_sql.Lookup(build, (*(uuid.UUID(int=place + 1) for place in range(count)), "a purpose"))
+
+
+def _close(closings: Sequence[_Closing], *, beside: Sequence[Claim] = (), together: bool = False) -> None:
+    """The second of two that close the same hold finds that the database takes no second line for it.
+
+    `together`: one statement writes them all, and ClosedMeanwhile is raised where that has happened to one of several.
+    """
+    if not closings and not beside:
         return
-    with transaction.atomic():
-        moves: dict[Gauge, int] = {}
+    with plain_sql.writing(savepoint=False):
+        if together and len(closings) > 1:
+            entries = [closing.entry() for closing in closings]
+            if plain_sql.insert(*entries, unless_there="hold") < len(entries):
+                raise ClosedMeanwhile
+        else:
+            closings = [closing for closing in closings if plain_sql.insert(closing.entry(), unless_there="hold")]
+        if beside:
+            plain_sql.insert(*(claim.entry() for claim in beside))
         slots: dict[int, int] = {}
-        for hold, final in finals:
-            back = _difference(hold, final)
-            if not _closed(hold, kind, back, milliseconds=milliseconds):
-                continue
-            moved = meters.moved_by(back, user_id=hold.owner_id, account_id=hold.account_id, day=hold.day)
-            for gauge, amount in moved.items():
-                moves[gauge] = moves.get(gauge, 0) + amount
-            slots[hold.account_id] = slots.get(hold.account_id, 0) + back.slots
-        _shift(moves, slots=slots)
+        for closing in closings:
+            slots[closing.hold.account_id] = slots.get(closing.hold.account_id, 0) + closing.back.slots
+        for claim in beside:
+            slots[claim.account.pk] = slots.get(claim.account.pk, 0) + claim.amounts.slots
+        _shift(_summed([*(closing.moves for closing in closings), *(claim.moves for claim in beside)]), slots=slots)
 
 
-def _closed(hold: LedgerEntry, kind: LedgerEntry.Kind, back: Amounts, *, milliseconds: int) -> bool:
-    """The second of two that close the same hold finds that the database takes no second line for it."""
-    closing = LedgerEntry(
-        kind=kind,
-        hold=hold,
-        day=hold.day,
-        purpose=hold.purpose,
-        row=hold.row,
-        owner_id=hold.owner_id,
-        account_id=hold.account_id,
-        provider=hold.provider,
-        voice=hold.voice,
-        token_id=hold.token_id,
-        price=hold.price,
-        milliseconds=milliseconds,
-        **_columns(back),
-    )
-    try:
-        with transaction.atomic():
-            plain_sql.insert(closing)
-    except IntegrityError:
-        if LedgerEntry.objects.filter(hold=hold).exists():
-            return False
-        raise
-    return True
+class ClosedMeanwhile(Exception):
+    """Of several holds that were to be closed together somebody else has closed one: nothing was written, close them one by one."""
 
 
 # --- the parts ---------------------------------------------------------------------------------------------------------
@@ -258,19 +311,14 @@ def _amounts(entry: LedgerEntry) -> Amounts:
     return Amounts(**{name: getattr(entry, name) for name in AMOUNTS})
 
 
-def _difference(hold: LedgerEntry, final: Amounts) -> Amounts:
-    held = _amounts(hold)
-    return Amounts(**{name: getattr(final, name) - getattr(held, name) for name in AMOUNTS})
-
-
 def _columns(amounts: Amounts) -> dict[str, int]:
     return {name: getattr(amounts, name) for name in AMOUNTS}
 
 
-def _summed(claims: tuple[Claim, ...]) -> dict[Gauge, int]:
+def _summed(moves: Iterable[Mapping[Gauge, int]]) -> dict[Gauge, int]:
     total: dict[Gauge, int] = {}
-    for claim in claims:
-        for gauge, amount in claim.moves.items():
+    for each in moves:
+        for gauge, amount in each.items():
             total[gauge] = total.get(gauge, 0) + amount
     return total
 
@@ -278,22 +326,20 @@ def _summed(claims: tuple[Claim, ...]) -> dict[Gauge, int]:
 def _taken(claims: tuple[Claim, ...]) -> bool:
     return all(
         meters.take_slots(claim.account.pk, claim.amounts.slots) for claim in claims if claim.amounts.slots
-    ) and meters.take(_summed(claims))
+    ) and meters.take(_summed(claim.moves for claim in claims))
 
 
-def _write(entries: list[LedgerEntry]) -> None:
-    for entry in entries:
-        plain_sql.insert(entry)
-
-
-def _shift(moves: dict[Gauge, int], *, slots: dict[int, int]) -> None:
+def _shift(moves: dict[Gauge, int], *, slots: Mapping[int, int]) -> None:
     """`slots` by the account's id."""
     for account_id, places in sorted(slots.items()):
         if places:
             meters.shift_slots(account_id, places)
+    if not moves:
+        return
     with transaction.atomic():
         moved = meters.shift(moves)
         if not moved:
+            # Before meters are opened what they begin with is locked, so none of these may be held then.
             transaction.set_rollback(True)
     if not moved:
         plans.open_meters(list(moves))
@@ -302,7 +348,7 @@ def _shift(moves: dict[Gauge, int], *, slots: dict[int, int]) -> None:
 
 def _open_meters_or_refuse(claims: tuple[Claim, ...]) -> None:
     """Returns where another try can help. Raises the refusal for the first limit that has no room."""
-    wanted = _summed(claims)
+    wanted = _summed(claim.moves for claim in claims)
     if plans.open_meters(list(wanted)):
         return
     rows = {meter.key: meter for meter in Meter.objects.filter(key__in=[gauge.key for gauge in wanted])}
@@ -316,9 +362,10 @@ def _open_meters_or_refuse(claims: tuple[Claim, ...]) -> None:
 
 
 def _refusal(gauge: Gauge, meter: Meter, *, asked: int) -> Exhausted:
-    if gauge.user_id is None:
+    if gauge.account_id is not None:
         return refused_quota.of_account(gauge)
-    return refused_quota.of_person(gauge, used=meter.used, limit=meter.cap or 0, asked=asked)
+    refused = refused_quota.of_person if gauge.token_id is None else refused_quota.of_token
+    return refused(gauge, used=meter.used, limit=meter.cap or 0, asked=asked)
 
 
 def _has_room(claim: Claim) -> bool:

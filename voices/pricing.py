@@ -43,6 +43,11 @@ def in_yuan(micro: int) -> Decimal:
     return Decimal(micro) / MICRO
 
 
+def shown(cost: Decimal) -> str:
+    """To a hundredth where there is that much, and to the first digits that count below that: ¥12.50, ¥0.0015."""
+    return f"¥{cost:,.2f}" if cost >= 1 or not cost else f"¥{cost.quantize(Decimal('0.0001')):f}"
+
+
 def _micro(yuan: Decimal | str) -> int:
     return int((Decimal(yuan) * MICRO).to_integral_value(rounding=ROUND_HALF_UP))
 

@@ -43,6 +43,9 @@ def _shown(measure: Measure, amount: int | None) -> float | None:
 class QuotaSerializer(serializers.Serializer[Any]):
     plan = serializers.CharField()
     meters = MeterSerializer(many=True)
+    token = MeterSerializer(
+        many=True, allow_null=True, help_text="Of the token that asks, this month; null for a browser."
+    )
 
 
 class EmailSerializer(StrictSerializer):

@@ -63,7 +63,7 @@ def limits(request: HttpRequest) -> HttpResponse:
     wanted = request.GET.get("q", "").strip()
     people = get_user_model().objects.filter(email__icontains=wanted).order_by("email")[:MOST_PEOPLE] if wanted else []
     accounts = [(each, standing.of_account(each)) for each in ProviderAccount.objects.order_by("provider", "name")]
-    changes = LimitChange.objects.select_related("by")[:MOST_CHANGES]
+    changes = LimitChange.objects.filter(token=None).select_related("by")[:MOST_CHANGES]
     context = {"q": wanted, "people": people, "accounts": accounts, "plans": Plan.objects.all(), "changes": changes}
     return render(request, "voices/limits.html", context)
 

@@ -28,9 +28,9 @@ _NOW = {
 }
 _TAKE = """
 UPDATE voices_ratebucket
-SET next_at = %(interval)s + CASE WHEN next_at > {now} - %(late)s THEN next_at ELSE {now} - %(late)s END
-WHERE key = %(key)s AND next_at <= {now} + %(ahead)s AND held_until <= {now}
-RETURNING next_at - %(interval)s - {now}
+SET next_at = %(taken)s + CASE WHEN next_at > {now} - %(late)s THEN next_at ELSE {now} - %(late)s END
+WHERE key = %(key)s AND next_at <= {now} + %(ahead)s - %(more)s AND held_until <= {now}
+RETURNING next_at - %(taken)s - {now}
 """
 _AGAIN_IN = """
 SELECT CASE WHEN held_until > next_at THEN held_until ELSE next_at END - {now}, held_until - {now}
@@ -41,10 +41,23 @@ UPDATE voices_ratebucket SET held_until = {now} + %(seconds)s WHERE key = %(key)
 """
 
 
-def reserve(account: ProviderAccount, operation: str, *, per_second: float, ahead: float = 0.0) -> float:
-    """Take the next slot if it comes within `ahead` seconds; how long to wait for it. Raises Busy when it comes later."""
+def reserve(
+    account: ProviderAccount, operation: str, *, per_second: float, ahead: float = 0.0, slots: int = 1
+) -> float:
+    """Take the next `slots` if the last comes within `ahead` seconds; how long to wait for the first, the others follow at
+    1/`per_second`. Raises Busy when it comes later: then none is taken.
+    """
     key = _key(account, operation)
-    values: dict[str, float | str] = {"key": key, "interval": 1 / per_second, "late": LATE, "ahead": ahead}
+    more = (slots - 1) / per_second
+    if more and more > ahead:
+        raise Busy(retry_after=more)
+    values: dict[str, float | str] = {
+        "key": key,
+        "taken": slots / per_second,
+        "more": more,
+        "late": LATE,
+        "ahead": ahead,
+    }
     slot = _row(_TAKE, values)
     if slot is None and _row(_AGAIN_IN, {"key": key}) is None:
         _make(key)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from functools import partial
+from typing import Generic, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections
 
 from voices.errors import Busy
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 MOST_WAITING = 2000
@@ -23,23 +26,87 @@ class DatabaseThreads:
     """
 
     def __init__(self, count: int, *, name: str, prepare: Callable[[], None] | None = None) -> None:
+        self.count = count
         self._threads = ThreadPoolExecutor(max_workers=count, thread_name_prefix=name, initializer=prepare)
-        self._waiting = 0
 
-    async def run(self, call: Callable[[], T], *, may_wait: bool = True) -> T:
-        """`call` in one of the threads. Raises Busy instead of queueing behind too many others, unless it `may_wait`."""
-        if self._waiting >= MOST_WAITING and not may_wait:
-            raise Busy(retry_after=2.0)
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-        finally:
-            self._waiting -= 1
+    async def run(self, call: Callable[[], T]) -> T:
+        """`call` in one of the threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    def submit(self, call: Callable[[], None]) -> None:
+        self._threads.submit(call)
+
+    def soon(self, call: Callable[[], object]) -> None:
+        """`call` in one of the threads, and nobody waits for it."""
+        self._threads.submit(call)
 
     def close(self) -> None:
         """Waits for what is being done; connections are closed with their threads."""
         self._threads.submit(connections.close_all)
         self._threads.shutdown()
+
+
+class Together(Generic[A, T]):
+    """What is asked at the same time is done together, in one of the threads: `work` takes all that has come since a thread was
+    free, up to `most`, and gives each its answer, or the exception that it ends with. What `work` raises ends all of them.
+
+    Of one event loop. Each waits until its own is done, and for no longer than the group that it came into takes.
+    """
+
+    def __init__(
+        self, threads: DatabaseThreads, work: Callable[[Sequence[A]], Sequence[T | Exception]], *, most: int
+    ) -> None:
+        self._threads = threads
+        self._work = work
+        self._most = most
+        self._waiting: deque[tuple[A, asyncio.Future[T]]] = deque()
+        self._at_work = 0
+        self._is_called = False
+
+    def ask(self, asked: A, *, may_wait: bool = True) -> asyncio.Future[T]:
+        """The answer, or its exception; Busy instead of queueing behind too many others, unless it `may_wait`."""
+        if len(self._waiting) >= MOST_WAITING and not may_wait:
+            raise Busy(retry_after=2.0)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        self._waiting.append((asked, answer))
+        if not self._is_called:
+            # Behind all that has come in at the same moment.
+            self._is_called = True
+            loop.call_soon(self._begin, loop)
+        return answer
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_called = False
+        while self._waiting and self._at_work < self._threads.count:
+            group = [self._waiting.popleft() for _each in range(min(self._most, len(self._waiting)))]
+            group = [(asked, answer) for asked, answer in group if not answer.cancelled()]
+            self._at_work += 1
+            self._threads.submit(partial(self._do, group, loop))
+
+    def _do(self, group: Sequence[tuple[A, asyncio.Future[T]]], loop: asyncio.AbstractEventLoop) -> None:
+        answers: Sequence[T | Exception]
+        try:
+            answers = self._work([asked for asked, _answer in group]) if group else ()
+        except Exception as error:
+            answers = [error] * len(group)
+        loop.call_soon_threadsafe(self._end, group, answers, loop)
+
+    def _end(
+        self,
+        group: Sequence[tuple[A, asyncio.Future[T]]],
+        answers: Sequence[T | Exception],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._at_work -= 1
+        for (_asked, future), answer in zip(group, answers, strict=True):
+            if future.cancelled():
+                continue
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+        self._begin(loop)
 
 
 def on_a_living_connection(call: Callable[[], T]) -> T:
@@ -53,3 +120,14 @@ def on_a_living_connection(call: Callable[[], T]) -> T:
             raise
         connection.close()
         return call()
+
+
+def check_connection() -> None:
+    """As `on_a_living_connection`, for calls that begin by writing: a question that costs nothing goes first."""
+    if connections["default"].vendor != "sqlite":
+        on_a_living_connection(_ask_for_nothing)
+
+
+def _ask_for_nothing() -> None:
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT 1")

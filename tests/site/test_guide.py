@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 
 from voiceclone_site.examples import JSON, examples
 from voiceclone_site.guide import GROUPS
+from voices.models import WebhookEvent
 
 GUIDE = "/help/api/"
 
@@ -60,6 +61,16 @@ def test_it_has_an_example_of_every_operation_that_fits_the_schema(schema: dict[
 
 def test_it_has_no_example_of_what_is_gone(schema: dict[str, Any]) -> None:
     assert set(examples()) == {operation["operationId"] for operation in operations(schema)}
+
+
+def test_it_shows_a_message_of_every_event_that_fits_the_schema(visitor: Client, schema: dict[str, Any]) -> None:
+    page = unescape(visitor.get(f"{GUIDE}webhooks/").content.decode())
+    assert set(schema["webhooks"]) == set(WebhookEvent.values)
+    for event, described in schema["webhooks"].items():
+        body = described["post"]["requestBody"]["content"][JSON]
+        [example] = body["examples"].values()
+        assert fits(example["value"], body["schema"], schema, sent=False) == [], event
+        assert json.dumps(example["value"], ensure_ascii=False, indent=2) in page
 
 
 def test_it_shows_every_operation_with_its_commands(visitor: Client, schema: dict[str, Any]) -> None:

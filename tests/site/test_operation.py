@@ -110,8 +110,7 @@ def test_it_shows_what_is_used_today_next_to_the_caps(
 ) -> None:
     ProviderAccount.objects.update(voice_cap=2, trainings_per_day=4, spend_per_day=10)
     aliyun_account.refresh_from_db()
-    ledger.add(ledger.place(voice, aliyun_account))
-    ledger.add(ledger.training(voice, aliyun_account))
+    ledger.add(ledger.place(voice, aliyun_account), ledger.training(voice, aliyun_account, token_id=None))
     page = shown(dana_client)
     assert "1 / 2" in page
     assert "1 / 4" in page

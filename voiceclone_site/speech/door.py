@@ -1,6 +1,6 @@
 """The relay's front door: an ASGI application outside Django's request machinery, for the routes that stream speech.
 
-    body ─► wish ─► admission (one visit to the database) ─► first audio ─► 200 and its headers ─► audio, as it comes ─► end
+    body ─► wish ─► admission (one visit to the database) ─► first audio ─► 200, headers ─► audio, as it comes ─► settled ─► end
 
 What is refused before the first audio is an honest answer in the dialect's words. What breaks after it breaks the transfer: the
 connection is closed without the end of its chunks, and never as if all had been said.
@@ -25,17 +25,18 @@ from django.http import HttpRequest
 from django.utils import translation
 from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
 
-from synthesis import audio
+from synthesis import audio, repeats
 from synthesis.delivery import Delivery
 from synthesis.errors import ClientLeft
 from synthesis.models import SynthesisJob
 from synthesis.relay import Relay, Voice
+from synthesis.replay import Replay
 from voiceclone_site.accounts.authentication import address_of
 from voiceclone_site.django_threads import Headers, Receive, Scope, Send, environ_of
 from voiceclone_site.errors import Problem, problem_of
 from voiceclone_site.metrics import http_requests
 from voiceclone_site.requests import request_id_from, set_request_id
-from voiceclone_site.speech.admission import Admitted, Caller, admit, begun_by_a_view, checked_token
+from voiceclone_site.speech.admission import Admission, Admitted, Asking, Caller, Candidate, begun_by_a_view
 from voiceclone_site.speech.dialect import Answer, Asked, Dialect, Speaking, SpeechWish, Spoken, VoiceRef
 from voiceclone_site.speech.routes import ROUTES
 from voices import logbook
@@ -124,7 +125,13 @@ def dialect_of(scope: Scope) -> tuple[Dialect, Mapping[str, str]] | None:
 
 
 async def answer(
-    relay: Relay, dialect: Dialect, captured: Mapping[str, str], scope: Scope, receive: Receive, send: Send
+    relay: Relay,
+    admission: Admission,
+    dialect: Dialect,
+    captured: Mapping[str, str],
+    scope: Scope,
+    receive: Receive,
+    send: Send,
 ) -> None:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     request_id = request_id_from(headers.get("x-request-id", ""))
@@ -143,14 +150,12 @@ async def answer(
             captured=captured,
         )
         credential = dialect.credential(asked)
-        try:
-            wish = dialect.wish(asked)
-        except Exception:
-            # Who asks comes first: a stranger is not told what is wrong with the rest.
-            await relay.opening.run(partial(checked_token, credential, caller=caller))
-            raise
-        call = partial(admit, credential, wish, naming=dialect.naming, caller=caller)
-        admitted = await relay.opening.run(partial(on_a_living_connection, call), may_wait=False)
+        wish = _wish(dialect, asked)
+        admitted = await admission.ask(Asking(credential, wish, dialect.naming, caller), may_wait=False)
+        if isinstance(admitted, Candidate):
+            look = partial(on_a_living_connection, admitted.admitted)
+            admitted = await relay.reading.run(look)
+        assert isinstance(wish, SpeechWish), "a wrong one is not let in"
         exchange = Exchange(dialect, wish, request_id, scope, receive, send, headers=_left(caller))
         await _speak(relay, exchange, admitted)
     except _Left:
@@ -172,11 +177,14 @@ async def take_over(
     kept = {name.decode("latin-1"): value.decode("latin-1") for name, value in given if name not in OF_A_BODY}
     request_id = kept.pop("x-request-id", "")
     set_request_id(request_id)
-    job_id, _space, wait = ticket.partition(" ")
+    job_id, wait, audio_format, sample_rate = ticket.split(" ")
     wish = SpeechWish(voice=VoiceRef(""), text="")
     exchange = Exchange(dialect, wish, request_id, scope, receive, send, headers=kept)
     try:
-        await _speak(relay, exchange, await relay.opening.run(partial(begun_by_a_view, job_id, wait=float(wait))))
+        call = partial(
+            begun_by_a_view, job_id, wait=float(wait), audio_format=audio_format, sample_rate=int(sample_rate)
+        )
+        await _speak(relay, exchange, await relay.opening.run(call))
     except _Left:
         return
     except Exception as error:
@@ -202,6 +210,13 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
     if message["type"] != "http.request":
         raise _Left
     return body
+
+
+def _wish(dialect: Dialect, asked: Asked) -> SpeechWish | Exception:
+    try:
+        return dialect.wish(asked)
+    except Exception as error:
+        return error
 
 
 def _problem(error: Exception) -> Problem:
@@ -267,14 +282,13 @@ async def _speak(relay: Relay, exchange: Exchange, admitted: Admitted) -> None:
     logbook.note(user=job.owner_id, token=job.token_id, voice=job.voice_id, job=job.pk)
     watching = asyncio.create_task(_watch(exchange.receive, relay, admitted.job))
     try:
-        voice = await relay.open(admitted.job, admitted.speech, wait=admitted.wait)
+        voice = await relay.open(admitted.job, admitted.speech, wait=admitted.wait, pieces=admitted.pieces)
         try:
             await _pass_on(voice, exchange, admitted.delivery)
         except BaseException as error:
             told = await voice.leave(ClientLeft() if isinstance(error, TimeoutError) else error)
             logger.info("speech of job %s broke off: %s", voice.job.pk, told)
             raise _Left from None
-        await voice.leave()
         logger.info("spoke %d characters, first heard after %s ms", voice.tally.characters, voice.tally.first_audio_ms)
     except asyncio.CancelledError:
         raise _Left from None
@@ -290,11 +304,12 @@ async def _watch(receive: Receive, relay: Relay, job: SynthesisJob) -> None:
         voice.stop(ClientLeft())
 
 
-async def _pass_on(voice: Voice, exchange: Exchange, delivery: Delivery) -> None:
+async def _pass_on(voice: Voice | Replay, exchange: Exchange, delivery: Delivery) -> None:
     dialect, wish = exchange.dialect, exchange.wish
     speaking = speaking_of(voice, delivery)
     framing = dialect.framing(wish, speaking)
-    response = Response(exchange, {**exchange.headers, **STREAMED, **dialect.headers(wish, speaking)})
+    repeat = repeats.HEADER if voice.job.is_repeat else {}
+    response = Response(exchange, {**exchange.headers, **STREAMED, **repeat, **dialect.headers(wish, speaking)})
     body = framing.opening()
     clip = Clip(delivery, is_measured=bool(wish.framing) or wish.marks)
     try:
@@ -303,11 +318,13 @@ async def _pass_on(voice: Voice, exchange: Exchange, delivery: Delivery) -> None
             await response.send(body + framing.audio(await clip.take(data), delivery.heard(marks)))
             body = b""
         await response.send(framing.audio(await clip.rest(), ()))
+        spoken = Spoken(characters=voice.tally.characters, milliseconds=await clip.milliseconds())
+        # Before the end: whoever has heard all of it finds its job done.
+        await voice.leave()
     except Exception as error:
         if last_words := framing.failure(_problem(error)):
             await response.send(last_words)
         raise
-    spoken = Spoken(characters=voice.tally.characters, milliseconds=await clip.milliseconds())
     await response.end(body + framing.ending(spoken))
 
 
@@ -345,7 +362,7 @@ class Clip:
         return data
 
 
-def speaking_of(voice: Voice, delivery: Delivery) -> Speaking:
+def speaking_of(voice: Voice | Replay, delivery: Delivery) -> Speaking:
     job = voice.job
     return Speaking(
         job_id=job.pk,
@@ -355,6 +372,6 @@ def speaking_of(voice: Voice, delivery: Delivery) -> Speaking:
         text=job.text,
         audio_format=delivery.audio_format,
         sample_rate=delivery.sample_rate,
-        characters=job.characters_expected,
+        characters=0 if job.is_repeat else job.characters_expected,
         request_id=voice.tally.request_id,
     )

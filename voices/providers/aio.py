@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, cast
 
@@ -41,6 +42,9 @@ FULL_BYTES = 512 * 1024
 ROOM_BYTES = 128 * 1024
 _GOODBYE_SECONDS = 1.0
 
+# Of their own: an inquiry whose answer does not come holds up other inquiries at most.
+_inquiries = ThreadPoolExecutor(max_workers=8, thread_name_prefix="speech-inquiry")
+
 # It logs frames as it sees them, and a frame holds somebody's text.
 _SILENT = logging.getLogger("voices.providers.aio.frames")
 _SILENT.disabled = True
@@ -55,6 +59,8 @@ async def speak(
     """
     where = speech.connection(request)
     session = speech.session(request)
+    if where.inquiry is not None:
+        await asyncio.get_running_loop().run_in_executor(_inquiries, where.inquiry)
     with pool.task(where, partial(open_connection, speech, where)):
         kept = pool.borrow(where)
         if kept is not None:

@@ -42,7 +42,7 @@ _GOODBYE_SECONDS = 0.2
 def speak(
     speech: Speech, request: SpeechRequest, *, pool: ConnectionPool | None = None
 ) -> Generator[Spoken, None, None]:
-    """Speak one task, yielding as the provider sends; ends after `Done`.
+    """Speak one task, yielding as the provider sends; ends after `Done`. What has to be asked first is asked here.
 
     Raises ProviderError, with `request_id` filled in as far as it is known. A kept connection that turns out to be dead
     before it has said anything for this task is replaced once, for nothing was spoken; a fresh one never is.
@@ -50,6 +50,8 @@ def speak(
     pool = pool or _shared_pool
     where = speech.connection(request)
     session = speech.session(request)
+    if where.inquiry is not None:
+        where.inquiry()
     kept = pool.borrow(where)
     if kept is not None:
         try:
