@@ -69,6 +69,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     portal.AccountPaused: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.CircuitOpen: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.KeyInUse: HTTPStatus.CONFLICT,
+    portal.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     portal.Fault: HTTPStatus.INTERNAL_SERVER_ERROR,
     outward.AddressRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -93,6 +94,7 @@ OPERATOR_ACTS = (
     portal.NoAccount,
     portal.AccountExhausted,
     portal.AccountPaused,
+    portal.StorageUnavailable,
     portal.Fault,
     provider.ConfigurationError,
 )
@@ -189,7 +191,7 @@ def problem_of(error: BaseException) -> Problem | None:
 
 def _retry_after(error: portal.PortalError) -> float | None:
     """Seconds until the same request may work without anybody doing anything."""
-    if isinstance(error, portal.Busy):
+    if isinstance(error, portal.Busy | portal.StorageUnavailable):
         return error.retry_after
     resets_at = None
     if isinstance(error, portal.AccountExhausted):

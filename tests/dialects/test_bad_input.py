@@ -15,9 +15,9 @@ from elevenlabs.core import ApiError
 from openai import OpenAI
 
 from tests.dialects.conftest import Studio
+from tests.front import ends_of
 from tests.listening import listen
 from tests.processes.eventually import eventually
-from tests.processes.test_relay import listeners_of
 
 pytestmark = pytest.mark.xdist_group("dialects")
 
@@ -78,7 +78,7 @@ def _nothing_is_left_behind(studio: Studio) -> Iterator[None]:
         "SELECT count(*) FROM synthesis_synthesisjob WHERE lease_token IS NOT NULL OR state IN ('Queued', 'Running')"
     )
     eventually(lambda: studio.portal.rows(query) == [(0,)], seconds=20, what="every row settled")
-    eventually(lambda: listeners_of(studio.portal.port) == 0, seconds=20, what="no caller's socket left")
+    eventually(lambda: ends_of({studio.portal.port}) == 0, seconds=20, what="no caller's socket left")
 
 
 @pytest.fixture

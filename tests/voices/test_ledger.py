@@ -15,6 +15,8 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from synthesis import services as speech
+from synthesis import settling
+from synthesis.errors import ClientLeft
 from synthesis.models import SynthesisJob
 from tests.rush import rush
 from tests.studio import ticked
@@ -132,41 +134,60 @@ def live_a_little(*, number: int, voice: str, token: int) -> str:
     return str(mine.name)
 
 
-def give_or_train_again(*, number: int, findings: list[int]) -> str:
-    """Two at a time move the same voice: an operator who gives it what was found at the provider, and its owner."""
-    finding = Finding.objects.select_related("voice__account", "account").get(pk=findings[number // 2])
+def move_it_somehow(*, number: int, findings: list[int], jobs: list[str]) -> str:
+    """Three at a time at the same voice: an operator who gives it what was found at the provider, its owner who trains it again,
+    and what it has spoken until now is settled."""
+    finding = Finding.objects.select_related("voice__account", "account").get(pk=findings[number // 3])
     assert finding.voice is not None
     try:
-        if number % 2:
-            reconciling.adopt(finding, by="Dana")
-        else:
-            services.retrain(finding.voice)
+        match number % 3:
+            case 0:
+                reconciling.adopt(finding, by="Dana")
+            case 1:
+                services.retrain(finding.voice)
+            case _:
+                job = SynthesisJob.objects.select_related("voice__account").get(pk=jobs[number // 3])
+                settling.settle_broken(job, settling.Tally(audio_bytes=9, characters=1), ClientLeft(), heard=Path())
     except WrongState:
         return "moved meanwhile"
     return "done"
 
 
-def failed_with_an_orphan(owner: User, number: int) -> Finding:
-    """A voice that failed and gave its place back, and what the provider has of it all the same."""
+def speaking(owner: User, number: int) -> SynthesisJob:
+    """Of a voice that fails and gives its place back while it speaks."""
     voice = imported(owner, remote_id=f"cosyvoice-{number}")
+    VoiceClone.objects.filter(pk=voice.pk).update(state="Success")
+    job = speech.record(order(VoiceClone.objects.get(pk=voice.pk)), mode=SynthesisJob.Mode.STREAM)
     outcomes.let_go(voice, place=True)
     VoiceSample.objects.create(voice=voice, filename="eve.wav", size=9, seconds=12, sample_rate=24000, channels=1)
     VoiceClone.objects.filter(pk=voice.pk).update(state="Failed", kind="cloned", remote_id="", due_at=None)
+    return job
+
+
+def orphan_of(voice: VoiceClone) -> Finding:
     return Finding.objects.create(
-        account=voice.account, kind=Finding.Kind.ORPHAN, remote_id=f"found-{number}", voice=voice, is_ours=True
+        account=voice.account, kind=Finding.Kind.ORPHAN, remote_id=f"found-{voice.pk}", voice=voice, is_ours=True
     )
 
 
 def test_it_locks_a_voice_before_its_owners_meters_whoever_moves_it(
     account: ProviderAccount, eve: User, tmp_path: Path
 ) -> None:
-    plans.change_account(account, by=None, voice_cap=100)
-    findings = [failed_with_an_orphan(eve, number).pk for number in range(10)]
-    said = rush("tests.voices.test_ledger.give_or_train_again", tmp_path, processes=1, threads=20, findings=findings)
+    plans.change_account(account, by=None, voice_cap=100, character_price=AT_A_PRICE, training_price=AT_A_PRICE)
+    jobs = [speaking(eve, number) for number in range(10)]
+    findings = [orphan_of(job.voice).pk for job in jobs]
+    said = rush(
+        "tests.voices.test_ledger.move_it_somehow",
+        tmp_path,
+        processes=1,
+        threads=30,
+        findings=findings,
+        jobs=[str(job.pk) for job in jobs],
+    )
     assert set(said) <= {"done", "moved meanwhile"}
-    moved = VoiceClone.objects.filter(holds_slot=True, state__in=("Init", "Training"))
-    assert moved.count() == 10
+    assert VoiceClone.objects.filter(holds_slot=True, state__in=("Init", "Training")).count() == 10
     assert ProviderAccount.objects.get().voices_held == 10
+    assert set(SynthesisJob.objects.values_list("state", "characters")) == {("Cancelled", 1)}
     assert books.discrepancies() == []
 
 
