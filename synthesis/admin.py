@@ -55,7 +55,7 @@ class SynthesisJobAdmin(EvidenceAdmin):
     # Not the text: it goes only where its owner asked for it to go.
     csv_columns = [
         *["id", "created_at", "owner__email", "voice", "provider", "model", "mode", "state", "audio_format"],
-        *["characters", "seconds", "audio_bytes", "first_audio_ms", "started_at", "finished_at"],
+        *["characters", "seconds", "audio_bytes", "first_audio_ms", "started_at", "finished_at", "repeat_of"],
         *["error_code", "error_provider_code", "error_action", "provider_request_id"],
     ]
     fieldsets = [
@@ -66,7 +66,7 @@ class SynthesisJobAdmin(EvidenceAdmin):
         ),
         (
             _("What came of it"),
-            {"fields": ["characters", "audio_bytes", "seconds", "first_audio_ms", "provider_request_id"]},
+            {"fields": ["characters", "audio_bytes", "seconds", "first_audio_ms", "provider_request_id", "repeat_of"]},
         ),
         (
             _("What went wrong"),

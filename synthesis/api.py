@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.db.models.functions import Left
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -23,7 +23,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from synthesis import audio, job_services, services, subtitles
+from synthesis import audio, job_services, services, stream_services, subtitles
 from synthesis.errors import NoAudio
 from synthesis.handover import spoken_by_the_relay
 from synthesis.models import SynthesisJob
@@ -40,6 +40,7 @@ from synthesis.serializers import (
     UsageSerializer,
 )
 from synthesis.services import SpeechOrder
+from synthesis.stream_services import StreamOrder
 from voices import usage
 from voices.api import WhateverIsAccepted
 from voices.callers import token_of
@@ -77,10 +78,10 @@ def find_voice(request: Request, pk: str) -> VoiceClone:
     return get_object_or_404(VoiceClone.objects.visible_to(request.user).select_related("account"), pk=wanted)
 
 
-def checked_order(request: Request) -> SpeechOrder:
+def checked_order(request: Request) -> StreamOrder:
     wanted = checked(SpeechSerializer, request.data)
     with naming_fields(SpeechSerializer):
-        return services.check(
+        return stream_services.check_stream(
             request.user,
             voice=find_voice(request, wanted["voice"]),
             text=wanted["text"],
@@ -140,16 +141,27 @@ def made_job(request: Request, pk: uuid.UUID) -> Response | None:
 def spoken_before(request: Request, pk: uuid.UUID) -> HttpResponseBase | None:
     """The sound that the same request was answered with before, as a file. Raises KeyInUse while it is still being spoken, and
     NoAudio when it came to nothing: to have it spoken anew, which may be paid anew, takes another key."""
-    job = SynthesisJob.objects.filter(owner=request.user.pk, pk=pk).first()
+    job = SynthesisJob.objects.filter(owner=request.user.pk, pk=pk).select_related("voice__account").first()
     if job is None:
         return None
     if job.in_progress:
         raise KeyInUse(retry_after=2)
     if job.deleted_at or not job.has_audio:
         raise NoAudio
-    answer = serve(request, job.audio, audio.content_type(job.audio_format), filename=f"{job.pk}.{job.audio_format}")
+    answer = _sound_of(request, job)
     answer["X-Job-Id"] = str(job.pk)
     return answer
+
+
+def _sound_of(request: Request, job: SynthesisJob) -> HttpResponseBase:
+    """What is kept is what the provider spoke; where another format left, it is made again as it was made then."""
+    wanted = checked(SpeechSerializer, request.data)
+    audio_format = asked_format(request, wanted) or job.voice.traits.default_format
+    delivery = stream_services.delivery_of(job, audio_format, wanted.get("sample_rate"))
+    content_type = audio.content_type(delivery.audio_format)
+    if delivery.is_untouched:
+        return serve(request, job.audio, content_type, filename=f"{job.pk}.{audio.extension(job.audio_format)}")
+    return StreamingHttpResponse(delivery.encoded(job.audio.open("rb")), content_type=content_type)
 
 
 def subtitled(job: SynthesisJob, write: Callable[[Sequence[subtitles.Cue]], str], *, content_type: str) -> HttpResponse:
@@ -178,14 +190,22 @@ class SpeechView(APIView):
             OpenApiParameter(
                 "X-Job-Id", OpenApiTypes.UUID, OpenApiParameter.HEADER, response=[200], description="The job's id."
             ),
+            OpenApiParameter(
+                "X-Voice-Repeat",
+                OpenApiTypes.STR,
+                OpenApiParameter.HEADER,
+                response=[200],
+                description="`hit`: the voice answers repeats, and this is the audio of an earlier job. Nothing is billed.",
+            ),
         ],
     )
     def post(self, request: Request) -> HttpResponseBase:
         """Only with an Idempotency-Key does a request come this far; without one the relay answers it before Django does."""
 
         def act(pk: uuid.UUID) -> HttpResponseBase:
-            begun = services.begin(checked_order(request), pk=pk)
-            return spoken_by_the_relay(begun.job, wait=begun.wait)
+            wanted = checked_order(request)
+            begun = services.begin(wanted.order, pk=pk, of=services.kept_for(wanted.order))
+            return spoken_by_the_relay(begun.job, wait=begun.wait, delivery=wanted.delivery)
 
         return once(request, act, made=partial(spoken_before, request))
 
@@ -224,7 +244,7 @@ class JobsView(GenericAPIView[SynthesisJob]):
             wanted = checked(NewJobSerializer, request.data)
             with naming_fields(NewJobSerializer):
                 order = checked_job(request, find_voice(request, wanted["voice"]), wanted, wanted["text"])
-            return answered(request, services.submit(order, pk=pk), status=201)
+            return answered(request, services.submit(order, pk=pk, of=services.kept_for(order)), status=201)
 
         return once(request, act, made=partial(made_job, request))
 
@@ -245,12 +265,16 @@ class BatchView(APIView):
                 request_only=True,
             )
         ],
+        parameters=[IDEMPOTENCY_KEY],
         responses={201: CreatedBatchSerializer},
     )
-    def post(self, request: Request) -> Response:
-        batch, jobs = job_services.submit_batch(checked_batch(request))
-        body = {"batch": batch, "jobs": jobs}
-        return Response(CreatedBatchSerializer(body, context={"request": request}).data, status=201)
+    def post(self, request: Request) -> HttpResponseBase:
+        def act(_pk: uuid.UUID) -> Response:
+            batch, jobs = job_services.submit_batch(checked_batch(request))
+            body = {"batch": batch, "jobs": jobs}
+            return Response(CreatedBatchSerializer(body, context={"request": request}).data, status=201)
+
+        return once(request, act, in_one=True)
 
 
 class JobView(APIView):
@@ -394,19 +418,21 @@ class UsageView(APIView):
     def get(self, request: Request) -> Response:
         days = checked(UsageFilterSerializer, request.query_params)["days"]
         since = timezone.localdate() - timedelta(days=days - 1)
-        lines = usage.lines(request.user, since=since)
-        names = dict(VoiceClone.objects.filter(pk__in={line.voice for line in lines}).values_list("pk", "name"))
-        of_days = usage.folded(lines, lambda line: (line.day, line.provider))
-        of_voices = usage.folded(lines, lambda line: line.voice)
-        of_tokens = usage.folded(lines, lambda line: (line.token, line.token_name))
-        of_providers = usage.folded(lines, lambda line: line.provider)
+        of_days = usage.used_by(request.user, "day", "provider", since=since)
+        of_voices = {pk: used for (pk,), used in usage.used_by(request.user, "voice", since=since).items()}
+        of_tokens = usage.used_by(request.user, "token", "token__name", since=since)
+        of_providers = {slug: usage.Used() for _day, slug in of_days}
+        for (_day, slug), used in of_days.items():
+            of_providers[slug] += used
+        names = dict(VoiceClone.objects.filter(pk__in=of_voices).values_list("pk", "name"))
         body = {
             "since": since,
-            **asdict(usage.total(lines)),
+            **asdict(usage.total(of_days.values())),
             "days": [{"day": day, "provider": slug} | asdict(used) for (day, slug), used in of_days.items()],
             "voices": [{"voice": pk, "name": names.get(pk, "")} | asdict(used) for pk, used in of_voices.items()],
             "tokens": [
-                {"token": None if token is None else name} | asdict(used) for (token, name), used in of_tokens.items()
+                {"token": None if token is None else name or ""} | asdict(used)
+                for (token, name), used in of_tokens.items()
             ],
             "providers": [{"provider": slug} | asdict(used) for slug, used in of_providers.items()],
         }

@@ -6,10 +6,10 @@ Arithmetic on Traits: neither a provider nor the database is touched, and PyAV i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -33,6 +33,7 @@ RATES: Mapping[str, tuple[int, ...]] = {
     "alaw": (8_000,),
 }
 NATURAL = 1.0
+_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,15 @@ class Delivery:
             for mark in marks
         ]
 
+    def encoded(self, sound: IO[bytes]) -> Iterator[bytes]:
+        """What leaves of what the provider spoke; closes `sound`."""
+        encoder = self.encoder()
+        with sound:
+            while chunk := sound.read(_CHUNK):
+                if ready := encoder.feed(chunk):
+                    yield ready
+        yield encoder.finish()
+
     def encoder(self) -> Encoder:
         """Made anew for each clip; loads PyAV the first time."""
         made: Encoder = import_module("synthesis.encoder").Encoder(
@@ -88,10 +98,11 @@ def plan(
     speed: float | None = None,
     hints: Mapping[str, Any] | None = None,
     word_times: bool = False,
+    from_pcm: bool = False,
 ) -> Delivery:
     """How a wish is met by a voice of this model. `speed` is a factor of the natural pace, `bit_rate` in bit/s and heeded where
     we encode. `hints` are parameters that are passed over where the model has none of the name; among them `instruction` and
-    `language`, whatever the provider calls those.
+    `language`, whatever the provider calls those. `from_pcm`: only PCM will do of the provider, since pieces are joined.
 
     A format that neither the provider nor we make is left for `services.check` to refuse. Raises InvalidInput for a sample rate
     or a speed that this format cannot have.
@@ -109,7 +120,8 @@ def plan(
         raise InvalidInput(
             fields={"speed": [_("This voice cannot speak at another speed in this format. Leave it out.")]}
         )
-    if tempo == NATURAL and (is_spoken or not can_be_made):
+    as_it_is = is_spoken and (not from_pcm or audio_format == "pcm")
+    if tempo == NATURAL and (as_it_is or not can_be_made):
         rate = sample_rate or traits.default_sample_rate
         return Delivery(audio_format, rate, audio_format, rate, parameters=parameters, ignored=ignored)
     rate = _leaving_rate(audio_format, sample_rate, usual=traits.default_sample_rate)

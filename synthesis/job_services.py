@@ -8,20 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
-from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from synthesis import pieces
+from synthesis import cutting, pieces
 from synthesis import text as texts
 from synthesis.models import SynthesisJob
-from synthesis.services import SpeechOrder, check, submit
-from voices.errors import InvalidInput, NotSupported, WrongState
+from synthesis.services import SpeechOrder, check, kept_for, submit
+from voices.errors import NotSupported, WrongState
 from voices.models import Owner, VoiceClone
 
 PIECE_CHARACTERS = 4_000
 """As the provider counts them. Smaller than most take, so that progress shows, others get their turn, and little is lost."""
-LONGEST_TEXT = 100_000
-"""Of a job, in characters as the provider counts them: some hours of sound."""
 MADE_FORMATS = ("flac", "aac", "opus", "mp3", "wav")
 """What we make of PCM for a job, where the provider does not speak it."""
 MOST_TEXTS = 100
@@ -31,8 +28,9 @@ MOST_TEXTS = 100
 def submit_batch(orders: Sequence[SpeechOrder]) -> tuple[uuid.UUID, list[SynthesisJob]]:
     """Speak many texts in the background: all of them are taken, or none. The batch's id, and its jobs in the texts' order."""
     batch = uuid.uuid4()
+    found = [kept_for(order) for order in orders]
     with transaction.atomic():
-        return batch, [submit(order, batch=batch) for order in orders]
+        return batch, [submit(order, batch=batch, of=of) for order, of in zip(orders, found, strict=True)]
 
 
 def check_long(
@@ -55,38 +53,15 @@ def check_long(
     wanted: dict[str, Any] = {"sample_rate": sample_rate, "parameters": dict(parameters or {}), "token_id": token_id}
     if word_times and traits.can_synthesize:
         wanted["parameters"] = _telling_times(voice) | wanted["parameters"]
-    longest, most_bytes = traits.text_limits(voice.model) if traits.can_synthesize else (0, None)
-    counted = traits.count_characters(text)
-    too_long = counted > longest or (most_bytes is not None and len(text.encode(errors="replace")) > most_bytes)
+    too_long = traits.can_synthesize and cutting.is_too_long(traits, voice.model, text)
     engine = traits.model(voice.model)
     made = audio_format in MADE_FORMATS and audio_format not in engine.audio_formats
-    is_cut = too_long or counted > PIECE_CHARACTERS
-    if not (made or is_cut) or pieces.SPOKEN_AS not in engine.audio_formats or (texts.is_markup(text) and too_long):
+    is_cut = too_long or traits.count_characters(text) > PIECE_CHARACTERS
+    if not (made or is_cut) or cutting.SPOKEN_AS not in engine.audio_formats or (texts.is_markup(text) and too_long):
         return check(owner, voice=voice, text=text, audio_format=audio_format, **wanted)
-    if counted > LONGEST_TEXT:
-        raise InvalidInput(
-            fields={
-                "text": [
-                    format_lazy(
-                        _(
-                            "This text counts {characters} characters and a job takes {limit}. Please make several jobs of it."
-                        ),
-                        characters=counted,
-                        limit=LONGEST_TEXT,
-                    )
-                ]
-            }
-        )
-    room = min(longest, PIECE_CHARACTERS)
-
-    def fits(piece: str) -> bool:
-        return traits.count_characters(piece) <= room and (
-            most_bytes is None or len(piece.encode(errors="replace")) <= most_bytes
-        )
-
-    cut = [text] if texts.is_markup(text) else texts.split(text.strip(), fits=fits)
+    cut = cutting.pieces_of(traits, voice.model, text, most=PIECE_CHARACTERS)
     # What holds for the first piece holds for all: parameters, sample rate, and whether the voice can speak.
-    order = check(owner, voice=voice, text=cut[0] if cut else text, audio_format=pieces.SPOKEN_AS, **wanted)
+    order = check(owner, voice=voice, text=cut[0] if cut else text, audio_format=cutting.SPOKEN_AS, **wanted)
     return replace(
         order,
         text=text.strip(),
@@ -97,8 +72,8 @@ def check_long(
 
 
 def retry(job: SynthesisJob, *, token_id: int | None = None, pk: uuid.UUID | None = None) -> SynthesisJob:
-    """Speak the same text again, as a new job: the old one stays what it was. Pieces of a failed one that have been spoken already
-    go over to the new one. Raises as `check` and `record` do."""
+    """Speak the same text again, as a new job, which is never a repeat: the old one stays what it was. Pieces of a failed one that
+    have been spoken already go over to the new one. Raises as `check` and `record` do."""
     if job.in_progress:
         raise WrongState(_("This is still being spoken. Wait for it to end, or cancel it first."))
     order = check_long(

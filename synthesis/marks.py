@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from voices.providers.base import Mark
+from voices.providers.base import Mark, Phoneme
 
 
 def as_json(mark: Mark) -> dict[str, Any]:
@@ -20,6 +20,12 @@ def as_json(mark: Mark) -> dict[str, Any]:
             for sound in mark.phonemes
         ]
     return told
+
+
+def from_json(told: Mapping[str, Any]) -> Mark:
+    """What `as_json` has kept of it."""
+    sounds = tuple(Phoneme(**sound) for sound in told.get("phonemes", ()))
+    return Mark(told["text"], told["begin_ms"], told["end_ms"], told.get("syllable", ""), sounds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,24 @@ class SynthesisJob(DurableRow):
         _("pieces"), default=0, editable=False, help_text=_("0: spoken in one go, and kept as the provider sent it.")
     )
     pieces_spoken = models.PositiveIntegerField(_("pieces spoken"), default=0, editable=False)
+    repeat_key = models.UUIDField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="What a repeat has to ask for (repeats.py); empty: nothing does.",
+    )
+    repeat_of = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        # Nearly all are empty, and an index of those would cost each row that is written.
+        db_index=False,
+        related_name="repeats",
+        verbose_name=_("repeats"),
+        help_text=_("The job whose kept audio this one was answered with: nothing was spoken, nothing was billed."),
+    )
 
     objects = JobQuerySet.as_manager()
 
@@ -102,6 +120,13 @@ class SynthesisJob(DurableRow):
             models.Index(
                 fields=["batch", "-created_at", "-id"], name="job_batch", condition=models.Q(batch__isnull=False)
             ),
+            # Its owner first, and in order: SQLite would take an index of all that has gone well for the better one.
+            models.Index(
+                fields=["owner", "repeat_key", "-created_at", "-id"],
+                name="job_repeat_key",
+                condition=models.Q(repeat_key__isnull=False),
+            ),
+            models.Index(fields=["repeat_of"], name="job_repeats", condition=models.Q(repeat_of__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -110,6 +135,11 @@ class SynthesisJob(DurableRow):
     @property
     def in_progress(self) -> bool:
         return self.state in self.IN_PROGRESS
+
+    @property
+    def is_repeat(self) -> bool:
+        """Answered with another job's audio, whose file it shares and does not own."""
+        return self.repeat_of_id is not None
 
     @property
     def has_audio(self) -> bool:

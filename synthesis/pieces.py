@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -26,25 +25,24 @@ from django.utils import timezone
 
 from synthesis import audio, marks
 from synthesis.counting import MOST_A_SECOND
+from synthesis.cutting import SPOKEN_AS
 from synthesis.errors import Cancelled, EmptySpeech
+from synthesis.fading import ramped
 from synthesis.models import JobEvent, SpeechPiece, SynthesisJob
 from synthesis.streaming import INTENT, LEASE, RENEW_EVERY, request_of, watched
 from voices import failures, ledger
 from voices.durable import declare_intent, give_back, renew, write_back
-from voices.errors import Fault, PortalError
+from voices.errors import Fault, PortalError, StorageUnavailable
 from voices.models import VoiceClone
 from voices.providers import ws
 from voices.providers.base import Audio, Done, Mark, Started, Usage
 from voices.providers.errors import ProviderError, StreamBroken
-from voices.storing import store
+from voices.storing import discard, store
 
 if TYPE_CHECKING:
     from synthesis.encoder import Encoder
 
-SPOKEN_AS = "pcm"
 OPUS_RATE = 48_000
-FADE_MS = 5
-"""Where two pieces meet: long enough that no click is heard, too short to be heard itself."""
 KEPT_FOR = timedelta(days=7)
 """How long the pieces of a job that failed wait to be used by another try."""
 _CHUNK = 1 << 16
@@ -53,7 +51,7 @@ State = SynthesisJob.State
 
 
 class PieceBroken(Exception):
-    """A piece was not spoken to its end. `characters` is what the provider had counted until then."""
+    """A piece was not spoken to its end, or could not be kept. `characters` is what the provider had counted until then."""
 
     def __init__(self, error: ProviderError | PortalError, *, characters: int, request_id: str) -> None:
         super().__init__(str(error))
@@ -122,7 +120,10 @@ def speak(job: SynthesisJob, piece: SpeechPiece) -> None:
         piece.milliseconds = round(heard.bytes / 2 / job.sample_rate * 1000)
         piece.spoken_at = timezone.now()
         file.seek(0)
-        store(piece.audio, "spoken.pcm", File(file))
+        try:
+            store(piece.audio, "spoken.pcm", File(file))
+        except StorageUnavailable as error:
+            raise PieceBroken(error, characters=piece.characters, request_id=heard.request_id) from error
     told: dict[str, Any] = {
         "characters": job.characters + piece.characters,
         "pieces_spoken": job.pieces_spoken + 1,
@@ -137,7 +138,9 @@ def speak(job: SynthesisJob, piece: SpeechPiece) -> None:
 
 
 def join(job: SynthesisJob) -> None:
-    """All pieces one after another, as one file in the job's format. Does nothing to a job that was moved meanwhile."""
+    """All pieces one after another, as one file in the job's format. Does nothing to a job that was moved meanwhile.
+
+    Raises StorageUnavailable, and the job is as it was."""
     pieces = list(job.spoken_pieces.all())
     suffix = f".{audio.extension(job.audio_format)}"
     with tempfile.NamedTemporaryFile(dir=_spool(), prefix=f"{job.pk}-", suffix=suffix) as file:
@@ -171,13 +174,13 @@ def join(job: SynthesisJob) -> None:
                     ledger.audio(job.pk, owner_id=job.owner_id, voice=job.voice, size=size, token_id=job.token_id)
                 )
     except BaseException:
-        job.audio.storage.delete(job.audio.name or "")
+        discard(job.audio.storage, job.audio.name or "")
         raise
     if written:
         forget(job)
         VoiceClone.objects.filter(pk=job.voice_id).update(spoken_at=timezone.now())
     else:
-        job.audio.storage.delete(job.audio.name or "")
+        discard(job.audio.storage, job.audio.name or "")
 
 
 def forget(job: SynthesisJob) -> None:
@@ -291,26 +294,15 @@ def _write_joined(job: SynthesisJob, pieces: Sequence[SpeechPiece], file: IO[byt
 
 def _faded(piece: SpeechPiece, *, rate: int, fades: tuple[bool, bool]) -> Iterator[bytes]:
     """The sound of a piece, in chunks; `fades`: in at its beginning, out at its end."""
-    length = rate * FADE_MS // 1000
     with piece.audio.open("rb") as sound:
         size = sound.size // 2 * 2
         at = 0
         while at < size and (chunk := sound.read(min(_CHUNK, size - at))):
             begins, ends = at == 0, at + len(chunk) >= size
             if (begins and fades[0]) or (ends and fades[1]):
-                chunk = _ramped(chunk, length=length, up=begins and fades[0], down=ends and fades[1])
+                chunk = ramped(chunk, rate=rate, up=begins and fades[0], down=ends and fades[1])
             at += len(chunk)
             yield chunk
-
-
-def _ramped(chunk: bytes, *, length: int, up: bool, down: bool) -> bytes:
-    samples = array("h", chunk)
-    for place in range(min(length, len(samples))):
-        if up:
-            samples[place] = samples[place] * place // length
-        if down:
-            samples[-1 - place] = samples[-1 - place] * place // length
-    return samples.tobytes()
 
 
 def _joined_marks(pieces: Sequence[SpeechPiece]) -> list[dict[str, Any]]:

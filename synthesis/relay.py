@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
@@ -20,11 +21,14 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.utils import timezone
 
 from synthesis.errors import Cancelled, ClientLeft, EmptySpeech, Interrupted
+from synthesis.in_turn import Passage, speak_in_turn
 from synthesis.models import SynthesisJob
-from synthesis.settling import Heard, Tally, append_to, settle_broken, settle_together, spool_file
+from synthesis.replay import Replay
+from synthesis.settling import Heard, Tally, append_to, check_flow, settle_broken, settle_together, spool_file
 from synthesis.streaming import LEASE, RENEW_EVERY, request_of
+from synthesis.warming import spoken_through_lately
 from voices import circuit, leave
-from voices.errors import Fault, PortalError
+from voices.errors import Busy, Fault, PortalError
 from voices.models import ProviderAccount
 from voices.providers import aio
 from voices.providers.base import Mark, Speech
@@ -39,6 +43,8 @@ TOGETHER = 32
 """Jobs that are settled in one transaction at most: none of them waits for the audio of more than these to be stored."""
 IN_MEMORY = 256 * 1024
 """Bytes of one stream's audio that are kept in memory before they are written to the spool."""
+PATIENCE_BETWEEN_PIECES = 20.0
+"""Seconds that a long text waits for its turn at the provider, in silence, before it breaks off."""
 
 Piece = tuple[bytes, Sequence[Mark]]
 Refuse = Callable[[SynthesisJob, ProviderError | PortalError], None]
@@ -53,16 +59,30 @@ class Relay:
         self.pool: Pool[aio.Connection] = Pool()
         self.opening = DatabaseThreads(threads, name="speech-opening", prepare=prepare_thread)
         self.settling = DatabaseThreads(threads, name="speech-settling", prepare=prepare_thread)
+        # A storage that hangs keeps those waiting who ask for what it holds, and nobody else.
+        self.reading = DatabaseThreads(threads, name="speech-reading", prepare=prepare_thread)
         # A bucket keeps a group waiting; a disk hardly does, and groups should be large.
         at_once = 1 if isinstance(default_storage, FileSystemStorage) else threads
         self._whole = Together(self.settling, _close_whole, most=TOGETHER, at_once=at_once)
-        self.speaking: dict[uuid.UUID, Voice] = {}
+        self.speaking: dict[uuid.UUID, Voice | Replay] = {}
         self._settlements: set[asyncio.Future[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
+        self._warming: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        """Waits for nothing: neither a database nor a provider that is away keeps it from starting."""
         self.pool.look_after()
         self._keeper = asyncio.get_running_loop().create_task(self._keep_leases())
+        self._warming = asyncio.get_running_loop().create_task(self._warm())
+
+    async def _warm(self) -> None:
+        try:
+            expected = await self.opening.run(partial(on_a_living_connection, spoken_through_lately))
+        except Exception:
+            logger.exception("no connection could be opened ahead")
+            return
+        for speech, where in expected:
+            self.pool.expect(where, partial(aio.open_connection, speech, where))
 
     async def stop(self) -> None:
         """Nobody speaks any more: wait until everything is in the books."""
@@ -70,21 +90,25 @@ class Relay:
             voice.stop(Interrupted())
         while self._settlements or self.speaking:
             await asyncio.sleep(0.02)
-        if self._keeper is not None:
-            self._keeper.cancel()
+        for task in filter(None, (self._keeper, self._warming)):
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._keeper
+                await task
         await self.pool.close()
         self.opening.close()
         self.settling.close()
+        self.reading.close()
 
-    async def open(self, job: SynthesisJob, speech: Speech, *, wait: float = 0.0) -> Voice:
-        """The job's first audio, asked for in `wait` seconds; its intent has been committed.
+    async def open(
+        self, job: SynthesisJob, speech: Speech, *, wait: float = 0.0, pieces: Sequence[Passage] = ()
+    ) -> Voice | Replay:
+        """The job's first audio, asked for in `wait` seconds; its intent has been committed. `pieces`: of a text that its provider
+        does not take at once. Of a repeat, what was kept.
 
         Raises ProviderError or PortalError when nothing was heard; the job has then been settled, and so it has when the caller
         is cancelled.
         """
-        voice = Voice(self, job, speech)
+        voice = self._replay(job) if job.is_repeat else Voice(self, job, self._said(job, speech, pieces))
         self.speaking[job.pk] = voice
         try:
             if wait:
@@ -95,6 +119,32 @@ class Relay:
             raise
         return voice
 
+    def _replay(self, job: SynthesisJob) -> Replay:
+        return Replay(job, threads=self.reading, gone=partial(self.speaking.pop, job.pk, None))
+
+    def _said(
+        self, job: SynthesisJob, speech: Speech, pieces: Sequence[Passage]
+    ) -> AsyncGenerator[Sequence[Spoken], None]:
+        speak, request = partial(aio.speak, speech, pool=self.pool), request_of(job)
+        if len(pieces) < 2:
+            return speak(request)
+        slot = partial(self._wait_for_slot, job.voice.account)
+        return speak_in_turn(request, pieces, speak=speak, slot=slot, provider=job.provider)
+
+    async def _wait_for_slot(self, account: ProviderAccount) -> None:
+        """Raises Busy when the provider's next slot is too far away."""
+        until = time.monotonic() + PATIENCE_BETWEEN_PIECES
+        while True:
+            try:
+                [seconds] = await self.opening.run(partial(leave.reserve, account, "synthesis"))
+            except Busy as busy:
+                if time.monotonic() + busy.retry_after > until:
+                    raise
+                await asyncio.sleep(busy.retry_after)
+            else:
+                await asyncio.sleep(seconds)
+                return
+
     def answers(self, account: ProviderAccount) -> None:
         """A provider has begun to speak: that it is well is worth a thread only where there was a doubt."""
         if account.circuit != ProviderAccount.Circuit.CLOSED or account.circuit_failures:
@@ -103,6 +153,11 @@ class Relay:
     @property
     def is_settling(self) -> bool:
         return bool(self._settlements)
+
+    @property
+    def is_warm(self) -> bool:
+        """What was to be opened ahead at the start is known."""
+        return self._warming is not None and self._warming.done()
 
     async def settle(self, heard: Heard) -> None:
         """Close the books of a job that was spoken to its end. Whoever waits may be cancelled: they are closed all the same.
@@ -114,13 +169,15 @@ class Relay:
         settled.add_done_callback(self._settlements.discard)
         await asyncio.shield(settled)
 
-    def later(self, books: Callable[[], None]) -> None:
-        """Close somebody's books in a thread, behind whatever they are waiting for."""
-        task = asyncio.get_running_loop().create_task(self._settle(books))
+    def later(self, books: Callable[[], None], *, behind: asyncio.Future[None] | None = None) -> None:
+        """Close somebody's books in a thread, behind whatever they are waiting for, and what is still being written."""
+        task = asyncio.get_running_loop().create_task(self._settle(books, behind))
         self._settlements.add(task)
         task.add_done_callback(self._settlements.discard)
 
-    async def _settle(self, books: Callable[[], None]) -> None:
+    async def _settle(self, books: Callable[[], None], behind: asyncio.Future[None] | None) -> None:
+        if behind is not None:
+            await asyncio.wait([behind])
         try:
             await self.settling.run(partial(_on_a_living_connection, books))
         except Exception:
@@ -130,7 +187,8 @@ class Relay:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(RENEW_EVERY)
-            held = {voice.job.pk: voice.job.lease_token for voice in self.speaking.values()}
+            speaking = [voice for voice in self.speaking.values() if isinstance(voice, Voice)]
+            held = {voice.job.pk: voice.job.lease_token for voice in speaking}
             if not held:
                 continue
             try:
@@ -146,16 +204,17 @@ class Relay:
 class Voice:
     """One job while it speaks. Ask for `next` until there is none, then `leave`, whatever happens: that settles the job, once."""
 
-    def __init__(self, relay: Relay, job: SynthesisJob, speech: Speech) -> None:
+    def __init__(self, relay: Relay, job: SynthesisJob, said: AsyncGenerator[Sequence[Spoken], None]) -> None:
         self.job = job
         self.tally = Tally()
         self._relay = relay
-        self._said: AsyncGenerator[Sequence[Spoken], None] = aio.speak(speech, request_of(job), pool=relay.pool)
+        self._said = said
         self._first: Piece | None = None
         self._kept: list[bytes] = []
         self._kept_bytes = 0
         self._marks: list[Mark] = []
         self._path: Path | None = None
+        self._writing: asyncio.Future[None] | None = None
         self._stopped: PortalError | None = None
         self._task = asyncio.current_task()
         self._settled = False
@@ -188,13 +247,16 @@ class Voice:
         self._settled = True
         self._relay.speaking.pop(self.job.pk, None)
         told = self._told(error)
-        await self._said.aclose()
-        if told is None:
-            await self._relay.settle(Heard(self.job, self.tally, self._path, self._kept))
-        elif self.tally.audio_bytes or isinstance(told, ClientLeft | Cancelled | Interrupted):
-            self._relay.later(partial(_close_broken, self.job, self.tally, told, self._path, self._kept))
-        else:
-            self._relay.later(partial(self._relay.refuse, self.job, told))
+        try:
+            if told is None:
+                await self._relay.settle(Heard(self.job, self.tally, self._path, self._kept))
+            elif self.tally.audio_bytes or isinstance(told, ClientLeft | Cancelled | Interrupted):
+                books = partial(_close_broken, self.job, self.tally, told, self._path, self._kept)
+                self._relay.later(books, behind=self._writing)
+            else:
+                self._relay.later(partial(self._relay.refuse, self.job, told))
+        finally:
+            await self._said.aclose()
         return told
 
     def _told(self, error: BaseException | None) -> ProviderError | PortalError | None:
@@ -213,6 +275,7 @@ class Voice:
             heard = [data for event in said if (data := tally.take(event))]
             if tally.marks:
                 self._marks.extend(event for event in said if isinstance(event, Mark))
+            check_flow(self.job, tally)
             if not heard:
                 continue
             if tally.audio_bytes == len(heard[0]):
@@ -237,7 +300,9 @@ class Voice:
         if self._kept_bytes > IN_MEMORY:
             chunks, self._kept, self._kept_bytes = self._kept, [], 0
             self._path = self._path or spool_file(self.job)
-            await self._relay.settling.run(partial(append_to, self._path, chunks))
+            # Goes on when the listener leaves meanwhile: what was heard is measured by what lies there.
+            self._writing = asyncio.ensure_future(self._relay.settling.run(partial(append_to, self._path, chunks)))
+            await asyncio.shield(self._writing)
 
 
 # --- what the threads do ---------------------------------------------------------------------------------------------

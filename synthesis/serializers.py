@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -17,12 +18,19 @@ from voices.serializers import ErrorOfRowField, ParametersField, StrictSerialize
 
 class SpeechSerializer(StrictSerializer):
     voice = serializers.CharField(help_text="Id of one of your voices.")
-    text = serializers.CharField(allow_blank=True, trim_whitespace=False)
-    format = serializers.CharField(required=False, help_text="One of the model's `formats`. Default: `default_format`.")
+    text = serializers.CharField(
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="Up to 100 000 characters as the provider counts them, spoken in pieces where it takes less at once.",
+    )
+    format = serializers.CharField(
+        required=False,
+        help_text="One of the model's `formats`, or mp3, wav, pcm, opus, flac, aac, mulaw or alaw. Default: `default_format`.",
+    )
     sample_rate = serializers.IntegerField(
         required=False,
         min_value=1,
-        help_text="Hz, one of the provider's `sample_rates`. Default: `default_sample_rate`.",
+        help_text="Hz, as the format has it. Default: `default_sample_rate`, or the format's own.",
     )
     parameters = ParametersField(
         required=False, help_text="The model's `speech_parameters` by name, such as rate, pitch and volume."
@@ -38,6 +46,11 @@ class NewJobSerializer(SpeechSerializer):
     format = serializers.CharField(
         required=False,
         help_text="One of the model's `formats`, or mp3, wav, opus, flac or aac. Default: `default_format`.",
+    )
+    sample_rate = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        help_text="Hz, one of the provider's `sample_rates`. Default: `default_sample_rate`.",
     )
     word_times = serializers.BooleanField(
         default=False, help_text="Ask for the time of each word, for subtitles, where the model can tell."
@@ -61,7 +74,9 @@ class JobFilterSerializer(serializers.Serializer[Any]):
 
 
 class UsageFilterSerializer(serializers.Serializer[Any]):
-    days = serializers.IntegerField(min_value=1, max_value=366, default=30, help_text="How far back, today included.")
+    days = serializers.IntegerField(
+        min_value=1, max_value=366, default=30, help_text=_("How many days back, today included.")
+    )
 
 
 class AudioSerializer(serializers.Serializer[SynthesisJob]):
@@ -87,6 +102,11 @@ class JobSummarySerializer(serializers.ModelSerializer[SynthesisJob]):
     first_audio_ms = serializers.IntegerField(allow_null=True, help_text="From our request to the first audio.")
     progress = serializers.FloatField(help_text="0 to 1.")
     batch = serializers.UUIDField(allow_null=True)
+    repeat_of = serializers.UUIDField(
+        source="repeat_of_id",
+        allow_null=True,
+        help_text="The job whose kept audio this one was answered with, for nothing; null: it was spoken.",
+    )
     audio = serializers.SerializerMethodField(help_text="null until it has been spoken to its end.")
     error = ErrorOfRowField()
 
@@ -110,6 +130,7 @@ class JobSummarySerializer(serializers.ModelSerializer[SynthesisJob]):
             "characters",
             "seconds",
             "first_audio_ms",
+            "repeat_of",
             "audio",
             "error",
             "provider_request_id",

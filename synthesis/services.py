@@ -24,7 +24,7 @@ from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from synthesis import pieces, streaming
+from synthesis import pieces, repeats, streaming
 from synthesis.errors import AudioNotReady, Cancelled, Interrupted, NoAudio, NoWordTimes
 from synthesis.models import JobEvent, JobQuerySet, SpeechPiece, SynthesisJob
 from synthesis.pieces import PieceBroken
@@ -40,6 +40,7 @@ from voices.errors import (
     InvalidInput,
     NotSupported,
     PortalError,
+    StorageUnavailable,
     VoiceNotReady,
     WrongState,
 )
@@ -58,6 +59,9 @@ TASK_SECONDS = 1800
 BACKGROUND_ATTEMPTS = 5
 WAKE_UPS = 8
 """Of one owner's jobs that wait; further ones are taken up as these end, so that nobody fills the queue in front of others."""
+
+
+_GONE = _("There is no audio any more: it was deleted with the text that this one repeated. Let it be spoken anew.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,16 @@ def speak(order: SpeechOrder, *, pk: uuid.UUID | None = None) -> SpeechStream:
         raise
 
 
-def submit(order: SpeechOrder, *, pk: uuid.UUID | None = None, batch: uuid.UUID | None = None) -> SynthesisJob:
-    """Speak in the background, as the job `pk` if an id is given."""
+def submit(
+    order: SpeechOrder,
+    *,
+    pk: uuid.UUID | None = None,
+    batch: uuid.UUID | None = None,
+    of: SynthesisJob | None = None,
+) -> SynthesisJob:
+    """Speak in the background, as the job `pk` if an id is given; or, with `of` as `kept_for` found it, repeat that at once."""
+    if of is not None and repeats.answer(repeat := _row(order, mode=Mode.BACKGROUND, pk=pk, batch=batch), of):
+        return repeat
     with transaction.atomic():
         job = record(order, mode=Mode.BACKGROUND, pk=pk, batch=batch)
         pieces.lay_out(job, order.pieces)
@@ -181,19 +193,34 @@ def check(
     )
 
 
+def may_be_kept(order: SpeechOrder) -> bool:
+    """Whether an earlier job of its owner's seems to answer it. One query, and none where the voice answers no repeats."""
+    return order.voice.answers_repeats and repeats.kept(_row(order, mode=Mode.STREAM)) is not None
+
+
+def kept_for(order: SpeechOrder) -> SynthesisJob | None:
+    """The earlier job that answers it, its audio whole and still stored. Asks the storage: not within a transaction."""
+    found = repeats.kept(_row(order, mode=Mode.STREAM)) if order.voice.answers_repeats else None
+    return found if found is not None and repeats.is_stored(found) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A job whose intent to speak is committed, and in how many seconds it may leave: its slot in the account's rate."""
+    """A job whose intent to speak is committed, and in how many seconds it may leave: its slot in the account's rate. Or a
+    repeat, which has ended: there is only something to be heard."""
 
     job: SynthesisJob
-    wait: float
+    wait: float = 0.0
 
 
-def begin(order: SpeechOrder, *, pk: uuid.UUID | None = None) -> Begun:
-    """Take what speaking uses up, and write the row and the intent to speak: one transaction, and no waiting in it.
+def begin(order: SpeechOrder, *, pk: uuid.UUID | None = None, of: SynthesisJob | None = None) -> Begun:
+    """Take what speaking uses up, and write the row and the intent to speak: one transaction, and no waiting in it. With `of`, as
+    `kept_for` found it, nothing is used up.
 
     Raises as `record` does, and Busy also when the account rests.
     """
+    if of is not None and repeats.answer(repeat := _row(order, mode=Mode.STREAM, pk=pk), of):
+        return Begun(repeat)
     return _begin([_drafted(order, mode=Mode.STREAM, pk=pk)])[0]
 
 
@@ -267,18 +294,20 @@ def _drafted(
     order: SpeechOrder, *, mode: SynthesisJob.Mode, pk: uuid.UUID | None = None, batch: uuid.UUID | None = None
 ) -> SynthesisJob:
     now = timezone.now()
-    ours: dict[str, Any] = {"state": State.QUEUED, "due_at": now}
+    job = _row(order, mode=mode, pk=pk, batch=batch)
+    job.due_at, job.repeat_key = now, repeats.key_of(job)
     if mode == Mode.STREAM:
         # due_at: whoever finds this row with its lease run out knows that its process died.
-        ours = {
-            "state": State.RUNNING,
-            "due_at": now,
-            "lease_token": uuid.uuid4(),
-            "lease_until": now + LEASE,
-            "started_at": now,
-            "intent": INTENT,
-            "intent_at": now,
-        }
+        job.state, job.started_at = State.RUNNING, now
+        job.lease_token, job.lease_until = uuid.uuid4(), now + LEASE
+        job.intent, job.intent_at = INTENT, now
+    return job
+
+
+def _row(
+    order: SpeechOrder, *, mode: SynthesisJob.Mode, pk: uuid.UUID | None = None, batch: uuid.UUID | None = None
+) -> SynthesisJob:
+    """What was asked for, in no table yet."""
     return SynthesisJob(
         pk=pk or uuid.uuid4(),
         owner=order.owner,
@@ -294,7 +323,6 @@ def _drafted(
         characters_expected=order.characters,
         pieces=len(order.pieces),
         batch=batch,
-        **ours,
     )
 
 
@@ -350,15 +378,20 @@ def take_up_now(job: SynthesisJob) -> None:
 
 
 def delete(job: SynthesisJob) -> None:
-    """Erase the text and the audio; the count of characters stays, since they were paid. Raises WrongState while it runs."""
+    """Erase the text and the audio, of which repeats have no other; the count of characters stays, since they were paid.
+
+    Raises WrongState while it runs.
+    """
     if job.in_progress:
         raise WrongState(_("This is still being spoken. Cancel it first, then delete it."))
-    if job.audio.name:
+    if job.audio.name and not job.is_repeat:
         # First, so that no file is left that no row knows of, whatever happens in between.
         job.audio.storage.delete(job.audio.name)
     pieces.forget(job)
     with transaction.atomic():
-        SynthesisJob.objects.filter(pk=job.pk).update(deleted_at=timezone.now(), text="", marks=[], audio="")
+        erased: dict[str, Any] = {"text": "", "marks": [], "audio": "", "repeat_key": None}
+        SynthesisJob.objects.filter(pk=job.pk).update(deleted_at=timezone.now(), **erased)
+        repeats.forget(job)
         ledger.release(job.pk, Purpose.AUDIO)
 
 
@@ -367,7 +400,7 @@ def audio_of(job: SynthesisJob) -> FieldFile:
     if job.in_progress:
         raise AudioNotReady
     if not job.has_audio:
-        raise NoAudio
+        raise NoAudio(_GONE if job.is_repeat else None)
     return job.audio
 
 
@@ -382,6 +415,8 @@ def marks_of(job: SynthesisJob) -> list[dict[str, Any]]:
 
 def look_at(job: SynthesisJob) -> None:
     """Somebody is waiting for this job: if its wake-up was lost or its process died, do not wait for the sweep."""
+    if job.due_at is None:
+        return
     if SynthesisJob.objects.due().filter(pk=job.pk).exists() and cache.add(f"woken:{job.pk}", 1, 5):
         wake(ADVANCE, job.pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
 
@@ -411,12 +446,23 @@ def advance(pk: uuid.UUID | str) -> None:
     logbook.begin(job=job.pk, voice=job.voice_id, user=job.owner_id, provider=job.provider)
     try:
         _step(job)
+    except StorageUnavailable as error:
+        _wait_for_the_storage(job, error)
     except Exception as error:
         logger.exception("synthesis job %s met what nobody foresaw", job.pk)
         if job.intent or job.attempts >= BACKGROUND_ATTEMPTS:
             _end(job, error, spoken_perhaps=bool(job.intent))
         else:
             _try_again(job, Fault())
+
+
+def _wait_for_the_storage(job: SynthesisJob, error: StorageUnavailable) -> None:
+    """What was spoken is kept in pieces, and cannot be read or joined now. However long that takes: no attempt is counted."""
+    if job.intent:
+        _end(job, error, spoken_perhaps=True)
+        return
+    due_at = timezone.now() + timedelta(seconds=error.retry_after)
+    write_back(job, attempts=max(job.attempts - 1, 0), due_at=due_at, **failures.kept(error))
 
 
 def advance_next(pk: uuid.UUID | str) -> None:

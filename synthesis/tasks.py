@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from synthesis import services
 from voices import advancing as voices
-from voices import reconciling, webhooks
+from voices import quota_warnings, reconciling, webhooks
 from voices.durable import forget_results
 
 
@@ -16,6 +16,7 @@ def sweep() -> None:
     """What the one schedule runs each minute."""
     voices.sweep()
     services.sweep()
+    quota_warnings.sweep()
     webhooks.sweep()
     reconciling.nightly()
     forget_results()

@@ -42,7 +42,8 @@ def speak(request: HttpRequest) -> HttpResponse:
     form = MannerForm(engine_of(voice), request.POST or None) if voice else None
     if request.method == "POST" and voice and form and form.is_valid():
         with shown_in(form, names={"format": "audio_format"}):
-            job = services.submit(_order(request, voice, form))
+            order = _order(request, voice, form)
+            job = services.submit(order, of=services.kept_for(order))
             return redirect("job", job.pk)
     busy = VoiceClone.objects.owned_by(request.user).filter(state__in=VoiceClone.IN_PROGRESS)[:3]
     others = {engine_of(each).slug: engine_of(each) for each in ready}
@@ -76,7 +77,8 @@ def speech_count(request: HttpRequest) -> HttpResponse:
 def speech_stream(request: HttpRequest) -> HttpResponse:
     """Begin a job that the relay speaks as the answer. What is refused is told in JSON."""
     voice = _voice(request, request.POST)
-    begun = services.begin(_order(request, voice, MannerForm(engine_of(voice), request.POST)))
+    order = _order(request, voice, MannerForm(engine_of(voice), request.POST))
+    begun = services.begin(order, of=services.kept_for(order))
     return spoken_by_the_relay(begun.job, wait=begun.wait)
 
 

@@ -13,8 +13,16 @@ from tests.cast import (
     nobody_api,
     visitor,
 )
+from tests.clockwork import clockwork, its_account, its_voice
 from tests.front import portal
-from tests.portal import _listener, aliyun_account, iflytek_account, public_address, qiniu_account
+from tests.portal import (
+    _listener,
+    aliyun_account,
+    iflytek_account,
+    public_address,
+    qiniu_account,
+    speaking_qiniu_account,
+)
 from tests.providers.drivers import driver, make_driver
 from tests.receiver import receiver
 from tests.sample_server import samples
@@ -36,10 +44,13 @@ __all__ = [
     "charlie",
     "charlie_api",
     "charlie_client",
+    "clockwork",
     "dana",
     "dana_client",
     "driver",
     "iflytek_account",
+    "its_account",
+    "its_voice",
     "make_driver",
     "nobody_api",
     "order_voice",
@@ -51,6 +62,7 @@ __all__ = [
     "samples",
     "sandbox",
     "sandbox_server",
+    "speaking_qiniu_account",
     "visitor",
 ]
 

@@ -13,10 +13,11 @@ from django.db import connections
 from django.test.testcases import QuietWSGIRequestHandler
 from pytest_django import Settings
 
-from tests.sandbox_server import IFLYTEK, QINIU_KEY
+from tests.sandbox_server import IFLYTEK, QINIU_KEY, QINIU_TTS_KEY
 from voiceclone_site.sandbox.remote import Sandbox
 from voices.models import ProviderAccount
 from voices.providers.iflytek.auth import forget_tokens
+from voices.providers.qiniu.voice_list import forget_lists
 
 UNHURRIED = 1000.0
 """Calls a second that no test reaches, so that none waits for a slot."""
@@ -93,6 +94,24 @@ def qiniu_account_at(sandbox: Sandbox, *, api_key: str = QINIU_KEY, name: str = 
         enrollment_rate=UNHURRIED,
         synthesis_rate=UNHURRIED,
     )
+
+
+@pytest.fixture
+def speaking_qiniu_account(db: None, settings: Settings, sandbox: Sandbox) -> Iterator[ProviderAccount]:
+    """As `qiniu_account`, with the experiment switched on by which its voices may speak."""
+    settings.PROVIDERS = speaking_qiniu(settings)
+    forget_lists()
+    account = qiniu_account_at(sandbox)
+    account.credentials |= {"tts_api_key": QINIU_TTS_KEY}
+    account.endpoints |= {"tts": sandbox.qiniu_tts}
+    account.save()
+    yield account
+    forget_lists()
+
+
+def speaking_qiniu(settings: Settings) -> dict[str, dict[str, Any]]:
+    """The providers' settings as `QINIU_TTS_MODE=aitoken` makes them, as far as the registry reads them."""
+    return {**settings.PROVIDERS, "qiniu": {**settings.PROVIDERS["qiniu"], "experiment": "aitoken"}}
 
 
 @pytest.fixture(scope="session")

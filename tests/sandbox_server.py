@@ -22,6 +22,8 @@ QINIU_KEY = "qiniu-sandbox-1"
 QINIU_ACCOUNT = "qiniu-1"
 OTHER_QINIU_KEY = "qiniu-sandbox-2"
 OTHER_QINIU_ACCOUNT = "qiniu-2"
+QINIU_TTS_KEY = "sk-sandbox-qiniu-1"
+OTHER_QINIU_TTS_KEY = "sk-sandbox-qiniu-2"
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,8 @@ CODES: Mapping[str, Theirs] = {
     "characters_exhausted": Theirs("quota_exceeded", _NO),
     "trainings_exhausted": Theirs("quota_exceeded", _NO),
     "storage_exhausted": Theirs("quota_exceeded", _NO),
+    "token_characters_exhausted": Theirs("quota_exceeded", _NO),
+    "token_cost_exhausted": Theirs("quota_exceeded", _NO),
     "account_characters_exhausted": Theirs("quota_exceeded", _NO),
     "account_trainings_exhausted": Theirs("quota_exceeded", _NO),
     "account_cost_exhausted": Theirs("quota_exceeded", _NO),

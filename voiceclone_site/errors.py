@@ -27,6 +27,8 @@ from voiceclone_site.accounts.errors import MoreThanOwn, NotLetIn, TokenElsewher
 from voiceclone_site.requests import current_request_id
 from voices import book, outward, webhooks
 from voices import errors as portal
+from voices.models import Measure
+from voices.pricing import plain
 from voices.providers import errors as provider
 from voices.providers.errors import Act
 
@@ -67,6 +69,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     portal.AccountPaused: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.CircuitOpen: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.KeyInUse: HTTPStatus.CONFLICT,
+    portal.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     portal.Fault: HTTPStatus.INTERNAL_SERVER_ERROR,
     outward.AddressRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -91,6 +94,7 @@ OPERATOR_ACTS = (
     portal.NoAccount,
     portal.AccountExhausted,
     portal.AccountPaused,
+    portal.StorageUnavailable,
     portal.Fault,
     provider.ConfigurationError,
 )
@@ -187,7 +191,7 @@ def problem_of(error: BaseException) -> Problem | None:
 
 def _retry_after(error: portal.PortalError) -> float | None:
     """Seconds until the same request may work without anybody doing anything."""
-    if isinstance(error, portal.Busy):
+    if isinstance(error, portal.Busy | portal.StorageUnavailable):
         return error.retry_after
     resets_at = None
     if isinstance(error, portal.AccountExhausted):
@@ -221,15 +225,14 @@ def body_of(problem: Problem) -> dict[str, Any]:
     if problem.fields is not None:
         error["fields"] = {name: list(sentences) for name, sentences in problem.fields.items()}
     if problem.quota is not None:
-        error["quota"] = {
-            "measure": problem.quota.measure,
-            "used": problem.quota.used,
-            "limit": problem.quota.limit,
-            "left": problem.quota.left,
-            "asked": problem.quota.asked,
-            "resets_at": problem.quota.resets_at and problem.quota.resets_at.isoformat(),
-        }
+        error["quota"] = _quota(problem.quota)
     return {"error": error}
+
+
+def _quota(quota: portal.Quota) -> dict[str, Any]:
+    measure = Measure(quota.measure)
+    amounts = {name: plain(measure, getattr(quota, name)) for name in ("used", "limit", "left", "asked")}
+    return {"measure": quota.measure, **amounts, "resets_at": quota.resets_at and quota.resets_at.isoformat()}
 
 
 def headers_of(problem: Problem) -> dict[str, str]:

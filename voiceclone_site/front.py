@@ -8,7 +8,7 @@ from synthesis import services
 from synthesis.relay import Relay
 from voiceclone_site.django_threads import DjangoInThreads, Headers, Receive, Scope, Send
 from voiceclone_site.speech import door
-from voiceclone_site.speech.admission import MOST_TOGETHER, let_in
+from voiceclone_site.speech.admission import MOST_TOGETHER, Admission, let_in
 from voiceclone_site.speech.native import NATIVE
 from voices.threads import Together
 
@@ -20,7 +20,7 @@ class Front:
         self, *, threads: int, speech_threads: int = 2, prepare_thread: Callable[[], None] | None = None
     ) -> None:
         self.relay = Relay(refuse=services.refuse, threads=speech_threads, prepare_thread=prepare_thread)
-        self._admission = Together(self.relay.opening, let_in, most=MOST_TOGETHER)
+        self._admission: Admission = Together(self.relay.opening, let_in, most=MOST_TOGETHER)
         self._django = DjangoInThreads(threads=threads, hand_over=self._hand_over, prepare=prepare_thread)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,7 +37,7 @@ class Front:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.relay.stop()
-        self._django.close()
+        await self._django.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _hand_over(self, job_id: str, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:

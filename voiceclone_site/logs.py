@@ -21,7 +21,7 @@ SECRETS = [
     # name=value, "name": "value", name: value — in a URL, a header, JSON or a dict
     (
         re.compile(
-            r"(?P<name>\b(?:authorization|x-api-key|xi-api-key|api[_-]?key|api[_-]?secret|secret[_-]?key|access[_-]?key"
+            r"(?P<name>\b(?:authorization|x-api-key|xi-api-key|(?:\w+_)?api[_-]?key|api[_-]?secret|secret[_-]?key|access[_-]?key"
             r"|password\d?|secret|signature|signa|sign|sig|token|csrfmiddlewaretoken|sessionid|csrftoken"
             r"|x-amz-signature|x-amz-credential|awsaccesskeyid)\b[\"']?\s*[=:]\s*[\"']?)(?!\[hidden\])[^\s\"'&,;}]{6,}",
             re.IGNORECASE,

@@ -6,6 +6,7 @@ from typing import Any
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 
+MEASURES = ["characters", "trainings", "jobs", "voices", "storage", "cost"]
 ERROR: dict[str, Any] = {
     "type": "object",
     "description": "The one shape of every refusal. `code` is for programs, `message` for people, in the language you asked for.",
@@ -41,13 +42,16 @@ ERROR: dict[str, Any] = {
                 },
                 "quota": {
                     "type": "object",
-                    "description": "Where you stand with the limit that was reached; `resets_at` null: only deleting helps.",
+                    "description": (
+                        "Where you or your token stand with the limit that was reached. Storage in bytes, cost in CNY; "
+                        "`resets_at` null: only deleting helps."
+                    ),
                     "properties": {
-                        "measure": {"type": "string", "enum": ["characters", "trainings", "jobs", "voices", "storage"]},
-                        "used": {"type": "integer", "description": "What is held for work under way included."},
-                        "limit": {"type": "integer"},
-                        "left": {"type": "integer"},
-                        "asked": {"type": "integer"},
+                        "measure": {"type": "string", "enum": MEASURES},
+                        "used": {"type": "number", "description": "What is held for work under way included."},
+                        "limit": {"type": "number"},
+                        "left": {"type": "number"},
+                        "asked": {"type": "number"},
                         "resets_at": {"type": ["string", "null"], "format": "date-time"},
                     },
                 },

@@ -244,6 +244,7 @@ PERMISSIONS_POLICY = "microphone=(self), camera=(), geolocation=()"
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "voiceclone_site" / "locale"]
+FORMAT_MODULE_PATH = ["voiceclone_site.formats"]
 TIME_ZONE = env.str("TIME_ZONE", default="Asia/Shanghai")
 USE_TZ = True
 
@@ -328,6 +329,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "voiceclone_site.openapi.refusals_everywhere",
         "voiceclone_site.examples.examples_everywhere",
+        "voiceclone_site.messages.messages_everywhere",
     ],
 }
 
@@ -341,7 +343,7 @@ SANDBOX = env.bool("SANDBOX", default=True)
 SANDBOX_PORT = env.int("SANDBOX_PORT", default=8100)
 SANDBOX_HOST = f"127.0.0.1:{SANDBOX_PORT}"
 
-PROVIDERS = {
+PROVIDERS: dict[str, dict[str, Any]] = {
     "aliyun": {
         "credentials": {"api_key": env.str("DASHSCOPE_API_KEY", default="")},
         "endpoints": {
@@ -403,6 +405,27 @@ PROVIDERS = {
         "sandbox_endpoints": {"http": f"http://{SANDBOX_HOST}"},
     },
 }
+
+# An experiment, off unless somebody asks: speech for Qiniu's clones by its AI-inference product (docs/providers.md). Another key.
+QINIU_TTS_MODE = env.str("QINIU_TTS_MODE", default="off")
+QINIU_TTS_API_KEY = env.str("QINIU_TTS_API_KEY", default="")
+QINIU_TTS_URL = env.str("QINIU_TTS_URL", default="wss://api.qnaigc.com/v1/voice/tts")
+if QINIU_TTS_MODE not in {"off", "aitoken"}:
+    raise ImproperlyConfigured(f"QINIU_TTS_MODE is {QINIU_TTS_MODE!r}; give off or aitoken.")
+if QINIU_TTS_MODE == "aitoken":
+    if env.str("QINIU_API_KEY", default="") and not QINIU_TTS_API_KEY:
+        raise ImproperlyConfigured(
+            "QINIU_TTS_MODE is aitoken and QINIU_TTS_API_KEY is not set; give the key of its AI inference, or leave the mode off."
+        )
+    _experiment: dict[str, Any] = {
+        "credentials": {"tts_api_key": QINIU_TTS_API_KEY},
+        "endpoints": {"tts": QINIU_TTS_URL},
+        "sandbox_credentials": {"tts_api_key": "sk-sandbox-qiniu-1"},
+        "sandbox_endpoints": {"tts": f"ws://{SANDBOX_HOST}/v1/voice/tts"},
+    }
+    for _part, _more in _experiment.items():
+        PROVIDERS["qiniu"][_part] |= _more
+    PROVIDERS["qiniu"]["experiment"] = QINIU_TTS_MODE
 
 # Whom `manage.py voiceclone` asks when it is not told: its verbs are this provider's own.
 CLI_PROVIDER = env.str("CLI_PROVIDER", default="iflytek")

@@ -108,7 +108,7 @@ class VoiceCloneAdmin(EvidenceAdmin):
             {"fields": ["error_code", "sentence", "error_detail", "error_provider_code", "error_action", "ticket"]},
         ),
         (_("In work"), {"fields": ["intent", "intent_at", "lease_until", "looks", "polled_at"]}),
-        (_("Dates"), {"fields": ["created_at", "updated_at", "ready_at", "spoken_at"]}),
+        (_("Dates"), {"fields": ["created_at", "updated_at", "ready_at", "spoken_at", "repeats_since"]}),
     ]
     inlines = [SampleInline, ConsentInline, EventInline]
     actions = [

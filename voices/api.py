@@ -29,12 +29,12 @@ from voices.models import VoiceClone, VoiceConsent, VoiceEvent
 from voices.once import IDEMPOTENCY_KEY, once
 from voices.providers import registry
 from voices.serializers import (
+    ChangedVoiceSerializer,
     ImportSerializer,
     NewVoiceFromUrlSerializer,
     NewVoiceSerializer,
     ProvidersSerializer,
     ReadingTextsSerializer,
-    RenameSerializer,
     RetrainSerializer,
     VoiceEventSerializer,
     VoiceFilterSerializer,
@@ -210,15 +210,19 @@ class VoiceView(APIView):
         return Response(VoiceSerializer(voice, context={"request": request}).data)
 
     @extend_schema(
-        operation_id="voices_rename",
-        summary=_("Rename a voice"),
-        request=RenameSerializer,
+        operation_id="voices_change",
+        summary=_("Change a voice"),
+        description=_(
+            "Its name, and whether it answers repeats. With `answers_repeats` a request of yours for the same text, parameters and "
+            "format as before is answered with the audio that was kept: `X-Voice-Repeat: hit`, at once, and nothing is billed."
+        ),
+        request=ChangedVoiceSerializer,
         responses=VoiceSerializer,
         examples=[OpenApiExample("A new name", value={"name": "Annie, reading"}, request_only=True)],
     )
     def patch(self, request: Request, pk: uuid.UUID) -> Response:
         voice = find_own_voice(request, pk)
-        services.rename(voice, name=checked(RenameSerializer, request.data)["name"])
+        services.change(voice, **checked(ChangedVoiceSerializer, request.data))
         return answered(request, voice, status=200)
 
     @extend_schema(
@@ -265,9 +269,10 @@ class VoiceRetrainView(APIView):
                 filename=order["sample"].name,
                 consent=consent,
                 reading_id=order["reading"],
+                token_id=token_of(request),
             )
         else:
-            services.retrain(voice)
+            services.retrain(voice, token_id=token_of(request))
         return answered(request, voice, status=202)
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.db.models.functions import TruncMonth
 
-from voices.meters import MONTHLY, OF_ACCOUNT, OF_USER, Gauge, month_of
+from voices.meters import MONTHLY, OF_ACCOUNT, OF_TOKEN, OF_USER, Gauge, month_of
 from voices.models import LedgerEntry, Measure, Meter, ProviderAccount, VoiceClone
 
 
@@ -49,6 +49,10 @@ def _booked() -> Iterator[tuple[str, int]]:
     for row in entries.values("owner", month=TruncMonth("day")).annotate(**_sums(MONTHLY)):
         for measure in MONTHLY:
             yield Gauge(measure, month_of(row["month"]), user_id=row["owner"]).key, row[f"sum_{measure}"]
+    by_token = entries.filter(token__isnull=False).values("token", month=TruncMonth("day"))
+    for row in by_token.annotate(**_sums(OF_TOKEN)):
+        for measure in OF_TOKEN:
+            yield Gauge(measure, month_of(row["month"]), token_id=row["token"]).key, row[f"sum_{measure}"]
     for row in entries.values("account", "day").annotate(**_sums(OF_ACCOUNT)):
         for measure in OF_ACCOUNT:
             yield Gauge(measure, row["day"].isoformat(), account_id=row["account"]).key, row[f"sum_{measure}"]

@@ -111,6 +111,7 @@ def _provider(traits: Traits, origins: set[str]) -> dict[str, Any]:
         "sample_rates": traits.sample_rates,
         "default_sample_rate": traits.default_sample_rate,
         "max_characters": traits.max_characters,
+        "speech_is_experimental": traits.speech_is_experimental,
         "can": {
             "synthesize": traits.can_synthesize,
             "retrain": traits.can_retrain,

@@ -16,6 +16,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from voices.encryption import EncryptedJSONField
 from voices.errors import InvalidInput, KeyInUse, KeyReused
 
 KEPT = timedelta(hours=24)
@@ -33,7 +34,8 @@ class IdempotencyKey(models.Model):
     token = models.UUIDField()
     lease_until = models.DateTimeField()
     status = models.PositiveSmallIntegerField(null=True, help_text=_("Empty: it is still being answered."))
-    body = models.TextField(blank=True)
+    # It may hold what is shown once: a token, the secret of a webhook.
+    body = EncryptedJSONField(null=True, help_text=_("The text of the answer."))
     location = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
@@ -88,7 +90,7 @@ def begin(owner: Any, key: str, *, digest: str) -> Turn | Kept:
     if row.digest != digest:
         raise KeyReused
     if row.status is not None:
-        return Kept(status=row.status, body=row.body, location=row.location, subject=row.subject)
+        return Kept(status=row.status, body=row.body or "", location=row.location, subject=row.subject)
     mine = keys.filter(token=row.token, status=None, lease_until__lt=now)
     if not mine.update(token=token, lease_until=now + LEASE):
         raise KeyInUse(retry_after=ASK_AGAIN)
@@ -97,7 +99,7 @@ def begin(owner: Any, key: str, *, digest: str) -> Turn | Kept:
 
 def keep(turn: Turn, *, status: int, body: str = "", location: str = "") -> None:
     """From now on the key is answered with this."""
-    _of(turn).update(status=status, body=body, location=location)
+    _of(turn).update(status=status, body=body or None, location=location)
 
 
 def forget(turn: Turn) -> None:

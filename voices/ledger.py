@@ -24,7 +24,7 @@ import functools
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final
 
@@ -65,7 +65,12 @@ class Claim:
     @property
     def moves(self) -> dict[Gauge, int]:
         return meters.moved_by(
-            self.amounts, user_id=self.owner_id, account_id=self.account.pk, day=self.day, beside=self.beside
+            self.amounts,
+            user_id=self.owner_id,
+            token_id=self.token_id,
+            account_id=self.account.pk,
+            day=self.day,
+            beside=self.beside,
         )
 
     def entry(self) -> LedgerEntry:
@@ -92,9 +97,11 @@ def place(voice: VoiceClone, account: ProviderAccount) -> Claim:
     return _of_voice(Purpose.PLACE, voice, account, Amounts(voices=1, slots=1))
 
 
-def training(voice: VoiceClone, account: ProviderAccount) -> Claim:
+def training(voice: VoiceClone, account: ProviderAccount, *, token_id: int | None) -> Claim:
+    """Paid by the token that asks, which need not be the one that made the voice."""
     price = pricing.of_training(account)
-    return _of_voice(Purpose.TRAINING, voice, account, Amounts(trainings=1, cost=price), price=price)
+    claim = _of_voice(Purpose.TRAINING, voice, account, Amounts(trainings=1, cost=price), price=price)
+    return replace(claim, token_id=token_id)
 
 
 def recording(voice: VoiceClone, account: ProviderAccount, *, size: int) -> Claim:
@@ -150,8 +157,8 @@ def _of_voice(
 def holding(*claims: Claim) -> Iterator[None]:
     """Hold all of these, and what the block writes, in one transaction: both are there afterwards, or neither.
 
-    Raises LimitReached for the person's own limits, AccountExhausted for the account's; Busy when others keep taking what
-    has just become free.
+    Raises LimitReached for the limits of the person or their token, AccountExhausted for the account's; Busy when others keep
+    taking what has just become free.
     """
     for _try in range(TRIES):
         with plain_sql.writing():
@@ -162,6 +169,12 @@ def holding(*claims: Claim) -> Iterator[None]:
             transaction.set_rollback(True)
         _open_meters_or_refuse(claims)
     raise Busy(retry_after=1.0)
+
+
+def refuse_if_full(*claims: Claim) -> None:
+    """Raises the refusal that `holding` these would end in now; holds nothing."""
+    plans.open_meters(list(_summed(claim.moves for claim in claims)))
+    _open_meters_or_refuse(claims)
 
 
 def add(*claims: Claim) -> None:
@@ -222,7 +235,11 @@ class _Closing:
     @property
     def moves(self) -> dict[Gauge, int]:
         return meters.moved_by(
-            self.back, user_id=self.hold.owner_id, account_id=self.hold.account_id, day=self.hold.day
+            self.back,
+            user_id=self.hold.owner_id,
+            token_id=self.hold.token_id,
+            account_id=self.hold.account_id,
+            day=self.hold.day,
         )
 
     def entry(self) -> LedgerEntry:
@@ -345,9 +362,10 @@ def _open_meters_or_refuse(claims: tuple[Claim, ...]) -> None:
 
 
 def _refusal(gauge: Gauge, meter: Meter, *, asked: int) -> Exhausted:
-    if gauge.user_id is None:
+    if gauge.account_id is not None:
         return refused_quota.of_account(gauge)
-    return refused_quota.of_person(gauge, used=meter.used, limit=meter.cap or 0, asked=asked)
+    refused = refused_quota.of_person if gauge.token_id is None else refused_quota.of_token
+    return refused(gauge, used=meter.used, limit=meter.cap or 0, asked=asked)
 
 
 def _has_room(claim: Claim) -> bool:

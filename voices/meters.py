@@ -1,9 +1,10 @@
-"""Meters: how much of one measure one person or account has used in one period, moved by one conditional statement.
+"""Meters: how much of one measure one person, token or account has used in one period, moved by one conditional statement.
 
 A period is part of a meter's key, so that a new day or month begins by itself, at the site's midnight, and no job has to reset
 anything. Which meters an amount moves is said here alone:
 
     person    voices, jobs, storage: given back      trainings, characters: a month
+    token     characters, cost: a month
     account   voice places: given back (`ProviderAccount.voices_held`)      trainings, characters, cost: a day
 """
 
@@ -28,8 +29,11 @@ OF_USER: Final[Sequence[Measure]] = (
     Measure.VOICES,
     Measure.STORAGE,
 )
+OF_TOKEN: Final[Sequence[Measure]] = (Measure.CHARACTERS, Measure.COST)
 OF_ACCOUNT: Final[Sequence[Measure]] = (Measure.TRAININGS, Measure.CHARACTERS, Measure.COST)
 MONTHLY: Final[Sequence[Measure]] = (Measure.CHARACTERS, Measure.TRAININGS)
+OF_PEOPLE, OF_TOKENS = "user:", "token:"
+"""How the key of a person's meter begins, and that of a token's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +55,23 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """Which meter: a person's (`user_id`) or an account's (`account_id`), of a measure and a period."""
+    """Which meter: a person's (`user_id`), a token's (`token_id`) or an account's (`account_id`), of a measure and a period."""
 
     measure: Measure
     period: str = ""
     user_id: int | None = None
     account_id: int | None = None
+    token_id: int | None = None
 
     @property
     def key(self) -> str:
-        whose = f"user:{self.user_id}" if self.user_id is not None else f"account:{self.account_id}"
-        return f"{whose}:{self.measure}:{self.period}"
+        return f"{self._whose}:{self.measure}:{self.period}"
+
+    @property
+    def _whose(self) -> str:
+        if self.user_id is not None:
+            return f"{OF_PEOPLE}{self.user_id}"
+        return f"account:{self.account_id}" if self.token_id is None else f"{OF_TOKENS}{self.token_id}"
 
     @property
     def resets_at(self) -> datetime | None:
@@ -90,15 +100,29 @@ def end_of(period: str) -> datetime | None:
 
 
 def moved_by(
-    amounts: Amounts, *, user_id: int, account_id: int, day: date, beside: Collection[Measure] = ()
+    amounts: Amounts,
+    *,
+    user_id: int,
+    token_id: int | None,
+    account_id: int,
+    day: date,
+    beside: Collection[Measure] = (),
 ) -> dict[Gauge, int]:
     """The meters that these amounts move, and by how much. `beside`: a person's measures to be looked at though nothing is
-    taken, for whoever is above a limit may take nothing else."""
+    taken, for whoever is above a limit may take nothing else.
+
+    A token without a budget has its meters too, so that one that is given later begins with what the month has already seen.
+    """
     moves = {
         Gauge(measure, period_of(measure, day, account=False), user_id=user_id): amounts.of(measure)
         for measure in OF_USER
         if amounts.of(measure) or measure in beside
     }
+    if token_id is not None:
+        month = month_of(day)
+        moves |= {
+            Gauge(measure, month, token_id=token_id): amounts.of(measure) for measure in OF_TOKEN if amounts.of(measure)
+        }
     return moves | {
         Gauge(measure, period_of(measure, day, account=True), account_id=account_id): amounts.of(measure)
         for measure in OF_ACCOUNT

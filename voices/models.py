@@ -23,11 +23,12 @@ from voices.guarded import GuardedAccount
 from voices.idempotency import IdempotencyKey
 from voices.providers import registry
 from voices.providers.base import Account, Provider, Traits, at_once
-from voices.quota_models import Allowance, LedgerEntry, LimitChange, Measure, Meter, Plan
+from voices.quota_models import Allowance, Budget, LedgerEntry, LimitChange, Measure, Meter, Plan, QuotaWarning
 from voices.webhook_models import DeliveryEvent, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
     "Allowance",
+    "Budget",
     "ConsentRecording",
     "DeliveryEvent",
     "Finding",
@@ -39,6 +40,7 @@ __all__ = [
     "Plan",
     "ProviderAccount",
     "QueueHeartbeat",
+    "QuotaWarning",
     "RateBucket",
     "SampleSource",
     "VoiceClone",
@@ -213,6 +215,13 @@ class VoiceClone(DurableRow):
     usual_speed = models.FloatField(
         _("usual speed"), default=1.0, help_text=_("As a factor of the natural pace, where none is asked for.")
     )
+    repeats_since = models.DateTimeField(
+        _("answers exact repeats since"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Empty: every request is spoken. Audio from before this moment is never used."),
+    )
     tag = models.CharField(_("our mark at the provider"), max_length=20, unique=True, default=new_tag, editable=False)
     looks = models.PositiveSmallIntegerField(_("looks for an unknown outcome"), default=0, editable=False)
     token = models.ForeignKey(
@@ -282,6 +291,11 @@ class VoiceClone(DurableRow):
     @property
     def in_progress(self) -> bool:
         return self.state in self.IN_PROGRESS
+
+    @property
+    def answers_repeats(self) -> bool:
+        """Whether a request for what it has said already is answered with the audio that was kept."""
+        return self.repeats_since is not None
 
     @property
     def sample(self) -> VoiceSample | None:

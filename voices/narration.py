@@ -60,6 +60,8 @@ HAPPENED: Mapping[str, Sentence] = {
     "failed": _("The training failed."),
     "retrain_requested": _("You asked for it to be trained again."),
     "recording_erased": _("You had the recording erased; the voice stays."),
+    "repeats_on": _("From now on it answers repeats with the audio that was kept."),
+    "repeats_off": _("From now on every request is spoken anew."),
     "delete_requested": _("You asked for it to be deleted."),
     "delete_failed": _("The provider could not delete it yet; we try again."),
     "deleted": _("The voice was deleted."),
@@ -126,7 +128,7 @@ def abilities(traits: Traits) -> Iterator[Ability]:
     """What becomes of a voice at this provider, and what does not."""
     yield Ability(
         traits.can_synthesize,
-        _("It speaks any text you type.") if traits.can_synthesize else _("It cannot be given texts to speak."),
+        _speaking(traits),
     )
     yield Ability(
         traits.can_retrain,
@@ -146,6 +148,12 @@ def abilities(traits: Traits) -> Iterator[Ability]:
         if traits.can_delete
         else _("Deleting it here does not delete it at the provider."),
     )
+
+
+def _speaking(traits: Traits) -> Sentence:
+    if traits.speech_is_experimental:
+        return _("It speaks any text you type, as an experiment: that may fail, or end any day.")
+    return _("It speaks any text you type.") if traits.can_synthesize else _("It cannot be given texts to speak.")
 
 
 def tone(voice: VoiceClone) -> str:

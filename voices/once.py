@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
@@ -37,21 +38,27 @@ def once(
     act: Callable[[uuid.UUID], HttpResponseBase],
     *,
     made: Callable[[uuid.UUID], HttpResponseBase | None] | None = None,
+    in_one: bool = False,
+    beside: str = "",
 ) -> HttpResponseBase:
     """Answer with `act`, which makes its row under the id it is given; with the kept answer where the request's key has one.
 
-    `made` answers for a row that a process which died has left, and for a sound, whose bytes are not kept twice. An answer that
-    refuses is not kept: nothing was done.
+    `made` answers for a row that a process which died has left, and for a sound, whose bytes are not kept twice. `in_one`: `act`
+    writes rows and nothing else, in one transaction with the answer that is kept, so that such a process leaves neither. `beside`
+    is what the answer depends on beside the request. An answer that refuses is not kept: nothing was done.
     """
     key = request.headers.get(HEADER)
     if key is None:
         return act(uuid.uuid4())
-    turn = idempotency.begin(request.user, key, digest=_digest(request))
+    turn = idempotency.begin(request.user, key, digest=_digest(request, beside=beside))
     if isinstance(turn, idempotency.Kept):
         return _again(turn, made)
     if turn.resumed and made is not None and (left := made(turn.subject)) is not None:
         return _kept(turn, left)
     try:
+        if in_one:
+            with transaction.atomic():
+                return _kept(turn, act(turn.subject))
         answer = act(turn.subject)
     except Exception:
         idempotency.forget(turn)
@@ -68,16 +75,17 @@ def _kept(turn: idempotency.Turn, answer: HttpResponseBase) -> HttpResponseBase:
 def _again(kept: idempotency.Kept, made: Callable[[uuid.UUID], HttpResponseBase | None] | None) -> HttpResponseBase:
     answer = None if kept.body or made is None else made(kept.subject)
     if answer is None:
-        answer = Response(json.loads(kept.body) if kept.body else None, status=kept.status)
+        data = json.loads(kept.body) if kept.body else None
+        answer = Response(data, status=kept.status, headers={"Cache-Control": "no-store"})
         if kept.location:
             answer["Location"] = kept.location
     answer[REPLAYED] = "true"
     return answer
 
 
-def _digest(request: Request) -> str:
+def _digest(request: Request, *, beside: str) -> str:
     """Of what is asked, not of how it was written: a form has another boundary each time it is sent."""
-    digest = hashlib.sha256(f"{request.method} {request.path}".encode())
+    digest = hashlib.sha256(f"{request.method} {request.path}{beside and f' {beside}'}".encode())
     data = request.data
     for name in sorted(data) if hasattr(data, "keys") else ():
         for value in data.getlist(name) if hasattr(data, "getlist") else [data[name]]:

@@ -1,4 +1,4 @@
-"""Who may use how much: plans, what single people may beyond or below theirs, and the caps of accounts.
+"""Who may use how much: plans, what single people may beyond or below theirs, budgets of tokens, and the caps of accounts.
 
 A limit is changed here and nowhere else. Every change is kept in `LimitChange`, and written to the meters of the running
 period, which carry their cap themselves.
@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
+from django.apps import apps
+from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from voices import pricing
 from voices.errors import InvalidInput
-from voices.meters import OF_USER, Gauge, month_of
-from voices.models import Allowance, LimitChange, Measure, Meter, Owner, Plan, ProviderAccount
+from voices.meters import OF_TOKEN, OF_USER, Gauge, month_of
+from voices.models import Allowance, Budget, LimitChange, Measure, Meter, Owner, Plan, ProviderAccount
 from voices.quota_models import UserLimits, today
 
+Token = TypeVar("Token", bound=Budget)
 DEFAULT: dict[str, Any] = {
     "name": "Standard",
     "voices": 200,
@@ -30,6 +33,7 @@ DEFAULT: dict[str, Any] = {
 }
 """As the first migration makes it; from then on it is the operator's."""
 USER_LIMITS = tuple(UserLimits.COLUMNS.values())
+TOKEN_LIMITS = ("characters_per_month", "spend_per_month")
 ACCOUNT_LIMITS = ("voice_cap", "trainings_per_day", "characters_per_day", "spend_per_day")
 ACCOUNT_PRICES = ("character_price", "training_price")
 
@@ -49,13 +53,17 @@ def caps_of(user: Owner) -> dict[Measure, int | None]:
     return _caps((allowance.plan if allowance else None) or default_plan(), allowance)
 
 
+def caps_of_token(token: Budget) -> dict[Measure, int | None]:
+    """Of a month, cost in millionths of a yuan; None is no limit."""
+    return {Measure.CHARACTERS: token.characters_per_month, Measure.COST: _micro(token.spend_per_month)}
+
+
 def caps_of_account(account: ProviderAccount) -> dict[Measure, int | None]:
     """Of a day, cost in millionths of a yuan; None is no limit. Voice places are no meter, but a column of the account."""
-    spend = account.spend_per_day
     return {
         Measure.TRAININGS: account.trainings_per_day,
         Measure.CHARACTERS: account.characters_per_day,
-        Measure.COST: None if spend is None else int(spend * pricing.MICRO),
+        Measure.COST: _micro(account.spend_per_day),
     }
 
 
@@ -68,19 +76,25 @@ def open_meters(gauges: Collection[Gauge]) -> bool:
         there = set(Meter.objects.filter(key__in=[each.key for each in gauges]).values_list("key", flat=True))
         missing = sorted((each for each in gauges if each.key not in there), key=lambda each: each.key)
         people = sorted({each.user_id for each in missing if each.user_id is not None})
-        caps: dict[tuple[int | None, int | None], dict[Measure, int | None]]
-        caps = {(user, None): _caps(*_locked(user)) for user in people}
+        caps: dict[Whose, dict[Measure, int | None]]
+        caps = {(user, None, None): _caps(*_locked(user)) for user in people}
+        tokens = {each.token_id for each in missing if each.token_id is not None}
+        # What is still to be settled for a token that is gone has no limit any more.
+        caps |= {(None, gone, None): dict.fromkeys(OF_TOKEN) for gone in tokens}
+        for token in _tokens().filter(pk__in=tokens).order_by("pk") if tokens else ():
+            caps[None, token.pk, None] = caps_of_token(token)
         locked = ProviderAccount.objects.select_for_update(no_key=True).order_by("pk")
         for account in locked.filter(pk__in=[each.account_id for each in missing]):
-            caps[None, account.pk] = caps_of_account(account)
+            caps[None, None, account.pk] = caps_of_account(account)
         fresh = [
             Meter(
                 key=each.key,
                 user_id=each.user_id,
+                token_id=each.token_id,
                 account_id=each.account_id,
                 measure=each.measure,
                 period=each.period,
-                cap=caps[each.user_id, each.account_id][each.measure],
+                cap=caps[each.user_id, each.token_id, each.account_id][each.measure],
             )
             for each in missing
         ]
@@ -119,6 +133,18 @@ def change_allowance(user: Owner, *, by: Owner | None, **changed: Any) -> Allowa
     return row
 
 
+def change_budget(token: Token, *, by: Owner | None, **changed: Any) -> Token:
+    """Change what an API token may spend (`TOKEN_LIMITS`); None is no limit. What the month has seen already counts."""
+    with transaction.atomic():
+        row = _tokens().get(pk=token.pk)
+        _store(row, changed, by=by, subject=str(row), user=row.owner, token=row)
+        for measure, cap in caps_of_token(row).items():
+            running = Gauge(measure, month_of(today()), token_id=row.pk)
+            Meter.objects.filter(key=running.key).update(cap=cap)
+    kept: Token = row
+    return kept
+
+
 def change_account(account: ProviderAccount, *, by: Owner | None, **changed: Any) -> ProviderAccount:
     """Change caps and prices of an account (`ACCOUNT_LIMITS`, `ACCOUNT_PRICES`); None is no limit, or the price of the settings."""
     with transaction.atomic():
@@ -132,6 +158,19 @@ def change_account(account: ProviderAccount, *, by: Owner | None, **changed: Any
 
 
 # --- the parts -----------------------------------------------------------------------------------------------------------
+
+Whose = tuple[int | None, int | None, int | None]
+"""A person, a token or an account, by number."""
+
+
+def _tokens() -> Any:
+    """To read one is to lock it. The model is the site's; this floor knows only that it has a budget, an owner and a name."""
+    model: Any = apps.get_model(settings.API_TOKEN_MODEL)
+    return model.objects.select_for_update(no_key=True)
+
+
+def _micro(yuan: Decimal | None) -> int | None:
+    return None if yuan is None else int(yuan * pricing.MICRO)
 
 
 def _caps(plan: Plan, allowance: Allowance | None) -> dict[Measure, int | None]:
@@ -164,7 +203,13 @@ def _write_caps(allowances: models.QuerySet[Allowance]) -> None:
 
 
 def _store(
-    row: models.Model, changed: Mapping[str, Any], *, by: Owner | None, subject: str, user: Owner | None = None
+    row: models.Model,
+    changed: Mapping[str, Any],
+    *,
+    by: Owner | None,
+    subject: str,
+    user: Owner | None = None,
+    token: Any = None,
 ) -> None:
     lines = []
     for name, value in changed.items():
@@ -172,7 +217,13 @@ def _store(
         if before != value:
             lines.append(
                 LimitChange(
-                    by=by, subject=subject[:200], user=user, limit=name, before=_word(before), after=_word(value)
+                    by=by,
+                    subject=subject[:200],
+                    user=user,
+                    token=token,
+                    limit=name,
+                    before=_word(before),
+                    after=_word(value),
                 )
             )
         setattr(row, name, value)

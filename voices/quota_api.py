@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.contrib.auth import get_user_model
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
@@ -11,7 +14,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from voices import plans, standing
-from voices.models import Allowance, Owner, Plan, ProviderAccount
+from voices.models import Allowance, Budget, Owner, Plan, ProviderAccount
+from voices.once import IDEMPOTENCY_KEY, once
 from voices.quota_serializers import (
     AccountLimitsSerializer,
     EmailSerializer,
@@ -32,11 +36,19 @@ class QuotaView(APIView):
     @extend_schema(
         operation_id="quota",
         summary=_("What you may use, and what is left of it"),
-        description=_("Trainings and characters are counted by the month of the site's time zone."),
+        description=_(
+            "Trainings and characters are counted by the month of the site's time zone. `token`: what the token that asks has "
+            "used itself, and may by its own budget."
+        ),
         responses=QuotaSerializer,
     )
     def get(self, request: Request) -> Response:
-        body = {"plan": plans.plan_of(request.user).name, "meters": standing.of_person(request.user)}
+        token = request.auth
+        body = {
+            "plan": plans.plan_of(request.user).name,
+            "meters": standing.of_person(request.user),
+            "token": standing.of_tokens([token])[token.pk] if isinstance(token, Budget) else None,
+        }
         return Response(QuotaSerializer(body).data)
 
 
@@ -93,11 +105,15 @@ class PlansView(APIView):
         operation_id="operate_plans_create",
         summary=_("Add a plan"),
         request=PlanSerializer,
+        parameters=[IDEMPOTENCY_KEY],
         responses={201: PlanSerializer},
     )
-    def post(self, request: Request) -> Response:
-        wanted = checked(PlanSerializer, request.data)
-        return Response(PlanSerializer(plans.change_plan(Plan(), by=request.user, **wanted)).data, status=201)
+    def post(self, request: Request) -> HttpResponseBase:
+        def act(_pk: uuid.UUID) -> Response:
+            wanted = checked(PlanSerializer, request.data)
+            return Response(PlanSerializer(plans.change_plan(Plan(), by=request.user, **wanted)).data, status=201)
+
+        return once(request, act, in_one=True)
 
 
 class PlanView(APIView):
@@ -126,7 +142,9 @@ class AccountsView(APIView):
         responses=AccountLimitsSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        return Response(AccountLimitsSerializer(ProviderAccount.objects.order_by("pk"), many=True).data)
+        accounts = list(ProviderAccount.objects.order_by("pk"))
+        readings = standing.of_accounts(accounts)
+        return Response(AccountLimitsSerializer(accounts, many=True, context={"readings": readings}).data)
 
 
 class AccountView(APIView):
@@ -143,4 +161,5 @@ class AccountView(APIView):
         body = AccountLimitsSerializer(account, data=request.data, partial=True)
         body.is_valid(raise_exception=True)
         changed = plans.change_account(account, by=request.user, **body.validated_data)
-        return Response(AccountLimitsSerializer(changed).data)
+        readings = standing.of_accounts([changed])
+        return Response(AccountLimitsSerializer(changed, context={"readings": readings}).data)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.conf import settings
+from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -89,8 +90,36 @@ class Allowance(UserLimits):
         return str(self.user)
 
 
+class Budget(models.Model):
+    """What one API token may spend in a month of the calendar; null is no limit. The site's model of tokens is one of these."""
+
+    characters_per_month = models.PositiveBigIntegerField(
+        _("characters a month"), null=True, blank=True, help_text=_("Empty: as many as its owner may use.")
+    )
+    spend_per_month = models.DecimalField(
+        _("CNY a month"),
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text=_("Empty: no limit."),
+    )
+
+    class Meta:
+        abstract = True
+
+    @property
+    def has_budget(self) -> bool:
+        return self.characters_per_month is not None or self.spend_per_month is not None
+
+
+LOW_FROM: Final = 80
+"""Percent of a cap from which little is left."""
+
+
 class Meter(models.Model):
-    """How much of one measure one person or account has used in one period, and its cap: moved by conditional updates alone.
+    """How much of one measure one person, token or account has used in one period, and its cap: moved by conditional updates alone.
 
     The cap stands here so that taking is one statement; `plans.py` writes it anew whenever a limit changes. A period is a
     day (`2026-11-25`), a month (`2026-11`), or empty for what is given back. The next one begins with a row of its own.
@@ -99,17 +128,54 @@ class Meter(models.Model):
     key = models.CharField(_("key"), max_length=80, primary_key=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="meters")
     account = models.ForeignKey("voices.ProviderAccount", on_delete=models.CASCADE, null=True, related_name="meters")
+    # As in the ledger: what a token has used stays known when the token is gone.
+    token = models.ForeignKey(
+        settings.API_TOKEN_MODEL,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        related_name="+",
+        verbose_name=_("API token"),
+    )
     measure = models.CharField(_("measure"), max_length=12, choices=Measure.choices)
     period = models.CharField(_("period"), max_length=10, blank=True)
     used = models.BigIntegerField(_("used"), default=0)
     cap = models.BigIntegerField(_("limit"), null=True, help_text=_("Empty: no limit."))
+    # Written by the database with each move; from `LOW_FROM` on, without a product that a large cap would overflow. The index holds
+    # these few meters alone, and a move that does not cross the line leaves it untouched.
+    is_low = models.GeneratedField(
+        expression=models.ExpressionWrapper(
+            Q(used__gt=0, used__gte=F("cap") - F("cap") / (100 // (100 - LOW_FROM))), output_field=models.BooleanField()
+        ),
+        output_field=models.BooleanField(null=True),
+        db_persist=True,
+    )
 
     class Meta:
         verbose_name = _("meter")
         verbose_name_plural = _("meters")
+        indexes = [models.Index(fields=["period"], name="meter_low", condition=Q(is_low=True))]
 
     def __str__(self) -> str:
         return self.key
+
+
+class QuotaWarning(models.Model):
+    """That the owner of a meter has been told that so much of this limit is used."""
+
+    meter = models.ForeignKey(Meter, on_delete=models.CASCADE, db_index=False, related_name="warnings")
+    percent = models.PositiveSmallIntegerField(_("percent of the limit"))
+    limit = models.BigIntegerField(_("limit"))
+    at = models.DateTimeField(_("at"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("quota warning")
+        verbose_name_plural = _("quota warnings")
+        constraints = [models.UniqueConstraint(fields=["meter", "percent", "limit"], name="warned_once_of_a_limit")]
+
+    def __str__(self) -> str:
+        return f"{self.meter_id} {self.percent} %"
 
 
 def today() -> date:
@@ -215,6 +281,16 @@ class LimitChange(models.Model):
     subject = models.CharField(_("of"), max_length=200)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+", verbose_name=_("user")
+    )
+    token = models.ForeignKey(
+        settings.API_TOKEN_MODEL,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        related_name="+",
+        verbose_name=_("API token"),
+        help_text=_("Whose budget it is; its owner sets it."),
     )
     limit = models.CharField(_("limit"), max_length=40)
     before = models.CharField(_("from"), max_length=60, blank=True)

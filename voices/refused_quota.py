@@ -11,6 +11,7 @@ from django.utils.functional import lazystr
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from voices import pricing
 from voices.errors import AccountExhausted, Exhausted, LimitReached, NoRoomLeft, Quota
 from voices.meters import Gauge
 from voices.models import Measure
@@ -39,6 +40,17 @@ OF_PERSON: Final[dict[Measure, Sentence]] = {
         "{used} of at most {limit} jobs of yours are waiting or being spoken. Try again when one has ended."
     ),
 }
+OF_TOKEN: Final[dict[Measure, Sentence]] = {
+    Measure.CHARACTERS: _(
+        "This counts {asked} characters, and {left} of the {limit} that this API token may have spoken this month are left "
+        "({used} are used or reserved). Shorten it, wait until the count begins anew on {resets}, or raise the token's budget on "
+        "the page “API tokens”."
+    ),
+    Measure.COST: _(
+        "This costs {asked}, and {left} of the {limit} that this API token may spend this month are left ({used} are spent or "
+        "reserved). Wait until the count begins anew on {resets}, or raise the token's budget on the page “API tokens”."
+    ),
+}
 OF_ACCOUNT: Final[dict[Measure, Sentence]] = {
     Measure.SLOTS: _(
         "All voice places at this provider are taken. Delete a voice you no longer need, or ask the operator for more."
@@ -57,17 +69,15 @@ OF_ACCOUNT: Final[dict[Measure, Sentence]] = {
 
 def of_person(gauge: Gauge, *, used: int, limit: int, asked: int) -> LimitReached:
     quota = Quota(str(gauge.measure), used=used, limit=limit, asked=asked, resets_at=gauge.resets_at)
-    shown: Callable[[int], str] = filesizeformat if gauge.measure is Measure.STORAGE else _grouped
-    sentence = format_lazy(
-        OF_PERSON[gauge.measure],
-        used=lazystr(shown(used)),
-        limit=shown(limit),
-        asked=shown(asked),
-        left=shown(quota.left),
-        resets=_moment(gauge),
-    )
     refusal = NoRoomLeft if gauge.measure in (Measure.VOICES, Measure.STORAGE) else LimitReached
-    return refusal(sentence, quota=quota, code=f"{gauge.measure}_exhausted")
+    return refusal(_said(OF_PERSON[gauge.measure], gauge, quota), quota=quota, code=f"{gauge.measure}_exhausted")
+
+
+def of_token(gauge: Gauge, *, used: int, limit: int, asked: int) -> LimitReached:
+    quota = Quota(str(gauge.measure), used=used, limit=limit, asked=asked, resets_at=gauge.resets_at)
+    return LimitReached(
+        _said(OF_TOKEN[gauge.measure], gauge, quota), quota=quota, code=f"token_{gauge.measure}_exhausted"
+    )
 
 
 def of_account(gauge: Gauge) -> Exhausted:
@@ -76,9 +86,27 @@ def of_account(gauge: Gauge) -> Exhausted:
     return AccountExhausted(sentence, resets_at=gauge.resets_at, code=code)
 
 
+def _said(sentence: Sentence, gauge: Gauge, quota: Quota) -> Sentence:
+    shown = SHOWN.get(gauge.measure, _grouped)
+    return format_lazy(
+        sentence,
+        used=lazystr(shown(quota.used)),
+        limit=shown(quota.limit),
+        asked=shown(quota.asked),
+        left=shown(quota.left),
+        resets=_moment(gauge),
+    )
+
+
 def _moment(gauge: Gauge) -> str:
     return f"{timezone.localtime(gauge.resets_at):%Y-%m-%d %H:%M}" if gauge.resets_at else ""
 
 
 def _grouped(number: int) -> str:
     return f"{number:,}"
+
+
+SHOWN: Final[dict[Measure, Callable[[int], str]]] = {
+    Measure.STORAGE: filesizeformat,
+    Measure.COST: lambda micro: pricing.shown(pricing.in_yuan(micro)),
+}

@@ -142,8 +142,19 @@ class ImportSerializer(StrictSerializer):
     )
 
 
-class RenameSerializer(StrictSerializer):
-    name = serializers.CharField(help_text="1 to 60 characters.")
+class ChangedVoiceSerializer(StrictSerializer):
+    name = serializers.CharField(required=False, help_text="1 to 60 characters.")
+    answers_repeats = serializers.BooleanField(
+        required=False,
+        help_text="true: what it says from now on answers exact repeats, at no cost. false: every request is spoken anew.",
+    )
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if not given:
+            raise serializers.ValidationError(
+                {"name": [_("Say what is to be changed: the name, or `answers_repeats`.")]}
+            )
+        return given
 
 
 class RetrainSerializer(StrictSerializer):
@@ -163,8 +174,8 @@ class VoiceFilterSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=VoiceClone.Kind.choices, required=False)
     state = serializers.ChoiceField(choices=VoiceClone.State.choices, required=False)
     provider = ProviderField(required=False)
-    language = serializers.CharField(required=False, help_text="As the voice has it, such as zh.")
-    q = serializers.CharField(required=False, allow_blank=True, help_text="Part of the name.")
+    language = serializers.CharField(required=False, help_text=_("As the voice has it, such as zh."))
+    q = serializers.CharField(required=False, allow_blank=True, help_text=_("Part of the name."))
 
 
 # --- what we answer --------------------------------------------------------------------------------------------------
@@ -226,6 +237,9 @@ class SampleSerializer(serializers.ModelSerializer[VoiceSample]):
 class VoiceSerializer(serializers.ModelSerializer[VoiceClone]):
     demo_url = serializers.CharField(help_text="The provider's own demo; empty where there is none.")
     parameters = serializers.JSONField(source="options", help_text="Enrollment parameters that were given.")
+    answers_repeats = serializers.BooleanField(
+        help_text="Whether exact repeats are answered with the audio that was kept."
+    )
     sample = serializers.SerializerMethodField()
     error = ErrorOfRowField()
     url = serializers.SerializerMethodField()
@@ -242,6 +256,7 @@ class VoiceSerializer(serializers.ModelSerializer[VoiceClone]):
             "model",
             "language",
             "parameters",
+            "answers_repeats",
             "remote_id",
             "provider_state",
             "provider_request_id",
@@ -341,6 +356,9 @@ class ProviderSerializer(serializers.Serializer[Any]):
     sample_rates = serializers.ListField(child=serializers.IntegerField(), help_text="Hz")
     default_sample_rate = serializers.IntegerField(help_text="Hz")
     max_characters = serializers.IntegerField(help_text="In one speech request, as the provider counts them.")
+    speech_is_experimental = serializers.BooleanField(
+        help_text="Whether speech here rests on what the provider has not promised: `notes` says what to expect."
+    )
     can = serializers.DictField(child=serializers.BooleanField())
 
 

@@ -55,7 +55,7 @@ def create_voice(
 
     `token_id` is of the ApiToken that asks.
 
-    Raises InvalidInput (SampleRefused for the recording), NoAccount or Exhausted.
+    Raises InvalidInput (SampleRefused for the recording), NoAccount, Exhausted or StorageUnavailable.
     """
     described = _described(name, provider, model, language, enrollment)
     reading_text = reading.chosen(provider, reading_id)
@@ -64,12 +64,14 @@ def create_voice(
     voice = VoiceClone(pk=pk or uuid.uuid4(), owner=owner, token_id=token_id, **described)
 
     def needed(account: ProviderAccount) -> list[Claim]:
-        return [ledger.place(voice, account), *_for_training(voice, account, size=inspection.size)]
+        return [ledger.place(voice, account), *_for_training(voice, account, size=inspection.size, token_id=token_id)]
 
-    with intake.kept_only_on_success() as kept, quota.holding_at_any(provider, needed) as account:
+    quota.refuse_if_none_has_room(provider, needed)
+    files = intake.stored(voice, recording=recording, inspection=inspection, reading=reading_text)
+    with files as sample, quota.holding_at_any(provider, needed) as account:
         voice.account = account
         voice.save(force_insert=True)
-        intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept, reading=reading_text)
+        intake.keep(voice, sample, consent=consent)
         VoiceEvent.objects.create(row=voice, kind="created", to_state=State.INIT)
         wake(ADVANCE, voice.pk, queue=Queue.SLOW)
     return voice
@@ -103,7 +105,7 @@ def create_voice_from_url(
     voice = VoiceClone(pk=pk or uuid.uuid4(), owner=owner, token_id=token_id, **described)
 
     def needed(account: ProviderAccount) -> list[Claim]:
-        return [ledger.place(voice, account), *_for_training(voice, account, size=0)]
+        return [ledger.place(voice, account), *_for_training(voice, account, size=0, token_id=token_id)]
 
     with quota.holding_at_any(provider, needed) as account:
         voice.account = account
@@ -130,6 +132,30 @@ def rename(voice: VoiceClone, *, name: str) -> None:
     _moved_or_raise(voice, states=set(State.values) - {State.DELETING, State.DELETED}, event=event, **changed)
     if "due_at" in changed:
         wake(ADVANCE, voice.pk)
+
+
+def answer_repeats(voice: VoiceClone, *, on: bool) -> None:
+    """Whether a request for exactly what the voice has said already is answered with the audio that was kept, at no cost. Only what
+    is spoken from now on is repeated; switched off, nothing is.
+
+    Raises NotSupported for a stock voice, which is everybody's, and for one that cannot be given texts; WrongState.
+    """
+    if on and (voice.is_stock or not voice.traits.can_synthesize):
+        raise NotSupported(_("Only a voice of your own that speaks any text can answer repeats."))
+    if on == voice.answers_repeats:
+        return
+    event = VoiceEvent(row=voice, kind="repeats_on" if on else "repeats_off")
+    since = timezone.now() if on else None
+    _moved_or_raise(voice, states=set(State.values) - {State.DELETING, State.DELETED}, event=event, repeats_since=since)
+
+
+def change(voice: VoiceClone, *, name: str | None = None, answers_repeats: bool | None = None) -> None:
+    """Both or neither; None leaves it. Raises as `rename` and `answer_repeats` do."""
+    with transaction.atomic():
+        if answers_repeats is not None:
+            answer_repeats(voice, on=answers_repeats)
+        if name is not None:
+            rename(voice, name=name)
 
 
 def describe(
@@ -159,10 +185,13 @@ def retrain(
     filename: str = "",
     consent: Consent | None = None,
     reading_id: str = "",
+    token_id: int | None = None,
 ) -> None:
-    """Train the voice anew, from a new recording (which needs consent of its own) or from the one it has.
+    """Train the voice anew, from a new recording (which needs consent of its own) or from the one it has. `token_id` is of the
+    ApiToken that asks, and pays.
 
-    Raises WrongState while it is still in work, NotSupported, SampleRefused, ConsentMissing, Exhausted.
+    Raises WrongState while it is still in work, NotSupported, SampleRefused, ConsentMissing, Exhausted,
+    StorageUnavailable.
     """
     traits = voice.traits
     if voice.state not in (State.SUCCESS, State.FAILED, State.EXPIRED):
@@ -176,15 +205,16 @@ def retrain(
             raise InvalidInput(
                 fields={"sample": [_("There is no recording left to train from. Please add a new one.")]}
             )
-        with _starting_over(voice):
+        with _starting_over(voice, token_id=token_id):
             return
     if consent is None:
         raise ConsentMissing
     reading_text = reading.chosen(voice.provider, reading_id)
     inspection = samples.inspect(recording, rules=traits.sample, filename=filename)
     samples.refuse(inspection)
-    with intake.kept_only_on_success() as kept, _starting_over(voice, size=inspection.size):
-        intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept, reading=reading_text)
+    files = intake.stored(voice, recording=recording, inspection=inspection, reading=reading_text)
+    with files as sample, _starting_over(voice, size=inspection.size, token_id=token_id):
+        intake.keep(voice, sample, consent=consent)
 
 
 def may_retrain(voice: VoiceClone) -> bool:
@@ -274,6 +304,8 @@ def request_delete(voice: VoiceClone) -> None:
 
 def look_at(voice: VoiceClone) -> None:
     """Somebody is looking: ask the provider sooner than the back-off would, but not more than every two seconds."""
+    if voice.due_at is None:  # nothing is left to ask, as for nearly every voice that is looked at
+        return
     now = timezone.now()
     stale = Q(polled_at__isnull=True) | Q(polled_at__lt=now - FRESH)
     VoiceClone.objects.filter(stale, pk=voice.pk, state=State.TRAINING, due_at__gt=now).update(due_at=now)
@@ -320,18 +352,20 @@ def _described(
 
 
 @contextmanager
-def _starting_over(voice: VoiceClone, *, size: int = 0) -> Iterator[None]:
+def _starting_over(voice: VoiceClone, *, token_id: int | None, size: int = 0) -> Iterator[None]:
     """Back to Init, and what the block writes, with another training held. `size`: of a new recording, in bytes.
 
     What cannot be trained in place is made anew: another intent, with a tag of its own.
     """
+
+    def needed(account: ProviderAccount) -> list[Claim]:
+        return _for_training(voice, account, size=size, token_id=token_id)
+
     anew = not voice.remote_id or not voice.traits.can_retrain
     if anew and not voice.holds_slot:
-        holding = quota.holding_at_any(
-            voice.provider, lambda account: [ledger.place(voice, account), *_for_training(voice, account, size=size)]
-        )
+        holding = quota.holding_at_any(voice.provider, lambda account: [ledger.place(voice, account), *needed(account)])
     else:
-        holding = quota.holding_at(voice.account, _for_training(voice, voice.account, size=size))
+        holding = quota.holding_at(voice.account, needed(voice.account))
     # Its row first: whoever ends a voice takes the locks in this order.
     with transaction.atomic():
         VoiceClone.objects.select_for_update(no_key=True).get(pk=voice.pk)
@@ -357,9 +391,9 @@ def _starting_over(voice: VoiceClone, *, size: int = 0) -> Iterator[None]:
             wake(ADVANCE, voice.pk, queue=Queue.SLOW)
 
 
-def _for_training(voice: VoiceClone, account: ProviderAccount, *, size: int) -> list[Claim]:
+def _for_training(voice: VoiceClone, account: ProviderAccount, *, size: int, token_id: int | None) -> list[Claim]:
     return [
-        ledger.training(voice, account),
+        ledger.training(voice, account, token_id=token_id),
         *([ledger.recording(voice, account, size=size)] if size else []),
     ]
 

@@ -33,6 +33,7 @@ class DatabaseThreads:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def submit(self, call: Callable[[], None]) -> None:
+        """`call` in one of the threads, and nobody waits for it."""
         self._threads.submit(call)
 
     def close(self) -> None:

@@ -143,6 +143,15 @@ def voice_rename(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_POST
+def voice_repeats(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Whether it answers repeats: `on` of the form."""
+    found = _mine(request, pk)
+    services.answer_repeats(found, on=request.POST.get("on") == "yes")
+    return redirect("voice", found.pk)
+
+
+@login_required
+@require_POST
 def voice_retrain(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """From the recording it has; or, when the form brings one, from another with consent of its own."""
     found = _mine(request, pk)

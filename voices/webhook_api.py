@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -14,6 +15,7 @@ from rest_framework.views import APIView
 
 from voices import webhook_services as services
 from voices.models import WebhookDelivery, WebhookEndpoint
+from voices.once import IDEMPOTENCY_KEY, once
 from voices.serializers import checked
 from voices.webhook_serializers import (
     ChangedEndpointSerializer,
@@ -31,7 +33,7 @@ AN_ENDPOINT = OpenApiExample(
     "When something is done",
     value={
         "url": "https://example.com/hooks/voices",
-        "events": ["voice.ready", "voice.failed", "job.done", "job.failed"],
+        "events": ["voice.ready", "voice.failed", "job.done", "job.failed", "quota.warning"],
     },
     request_only=True,
 )
@@ -71,12 +73,17 @@ class EndpointsView(GenericAPIView[WebhookEndpoint]):
         ),
         request=NewEndpointSerializer,
         examples=[AN_ENDPOINT],
+        parameters=[IDEMPOTENCY_KEY],
         responses={201: EndpointWithSecretSerializer},
     )
-    def post(self, request: Request) -> Response:
-        order = checked(NewEndpointSerializer, request.data)
-        endpoint = services.add_endpoint(request.user, url=order["url"], events=order["events"])
-        return Response(EndpointWithSecretSerializer(endpoint).data, status=201, headers={"Cache-Control": "no-store"})
+    def post(self, request: Request) -> HttpResponseBase:
+        def act(_pk: uuid.UUID) -> Response:
+            order = checked(NewEndpointSerializer, request.data)
+            endpoint = services.add_endpoint(request.user, url=order["url"], events=order["events"])
+            shown = EndpointWithSecretSerializer(endpoint).data
+            return Response(shown, status=201, headers={"Cache-Control": "no-store"})
+
+        return once(request, act, in_one=True)
 
 
 class EndpointView(APIView):
@@ -116,11 +123,15 @@ class EndpointSecretView(APIView):
         summary=_("Make a new secret"),
         description=_("The old one is worthless at once: every message is signed with the new one from now on."),
         request=None,
+        parameters=[IDEMPOTENCY_KEY],
         responses=SecretSerializer,
     )
-    def post(self, request: Request, pk: uuid.UUID) -> Response:
-        secret = services.renew_secret(find_endpoint(request, pk))
-        return Response({"secret": secret}, headers={"Cache-Control": "no-store"})
+    def post(self, request: Request, pk: uuid.UUID) -> HttpResponseBase:
+        def act(_pk: uuid.UUID) -> Response:
+            secret = services.renew_secret(find_endpoint(request, pk))
+            return Response({"secret": secret}, headers={"Cache-Control": "no-store"})
+
+        return once(request, act, in_one=True)
 
 
 class EndpointReplayView(APIView):
@@ -133,13 +144,17 @@ class EndpointReplayView(APIView):
             "Everything since a moment that was not accepted, oldest first, at most 500 at once; each with its old id."
         ),
         request=ReplaySerializer,
+        parameters=[IDEMPOTENCY_KEY],
         responses={202: ReplayedSerializer},
         examples=[OpenApiExample("Since noon", value={"since": "2026-11-25T12:00:00+08:00"}, request_only=True)],
     )
-    def post(self, request: Request, pk: uuid.UUID) -> Response:
-        endpoint = find_endpoint(request, pk)
-        since = checked(ReplaySerializer, request.data)["since"]
-        return Response({"replayed": services.replay_since(endpoint, since=since)}, status=202)
+    def post(self, request: Request, pk: uuid.UUID) -> HttpResponseBase:
+        def act(_pk: uuid.UUID) -> Response:
+            endpoint = find_endpoint(request, pk)
+            since = checked(ReplaySerializer, request.data)["since"]
+            return Response({"replayed": services.replay_since(endpoint, since=since)}, status=202)
+
+        return once(request, act, in_one=True)
 
 
 class DeliveriesView(GenericAPIView[WebhookDelivery]):
@@ -156,6 +171,8 @@ class DeliveriesView(GenericAPIView[WebhookDelivery]):
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         wanted = checked(DeliveryFilterSerializer, request.query_params)
         rows = find_endpoint(request, pk).deliveries.filter(**wanted).prefetch_related("log")
+        if wanted.get("state") == WebhookDelivery.State.WAITING:
+            rows = rows.filter(due_at__isnull=False)  # as all that waits is, and by that an index finds them
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(DeliverySerializer(page, many=True, context={"request": request}).data)
 
@@ -177,9 +194,13 @@ class DeliveryReplayView(APIView):
         summary=_("Send a message anew"),
         description=_("The same bytes with the same `webhook-id`, whether or not it was accepted before."),
         request=None,
+        parameters=[IDEMPOTENCY_KEY],
         responses={202: DeliverySerializer},
     )
-    def post(self, request: Request, pk: uuid.UUID, delivery: uuid.UUID) -> Response:
-        services.replay(find_delivery(request, pk, delivery))
-        found = find_delivery(request, pk, delivery)
-        return Response(DeliverySerializer(found, context={"request": request}).data, status=202)
+    def post(self, request: Request, pk: uuid.UUID, delivery: uuid.UUID) -> HttpResponseBase:
+        def act(_pk: uuid.UUID) -> Response:
+            services.replay(find_delivery(request, pk, delivery))
+            found = find_delivery(request, pk, delivery)
+            return Response(DeliverySerializer(found, context={"request": request}).data, status=202)
+
+        return once(request, act, in_one=True)

@@ -19,5 +19,5 @@ class WebhookForm(forms.Form):
         label=_("What it is told"),
         choices=WebhookEvent.choices,
         widget=forms.CheckboxSelectMultiple,
-        initial=[event for event in WebhookEvent.values if event != WebhookEvent.QUOTA_WARNING],
+        initial=WebhookEvent.values,
     )

@@ -15,7 +15,7 @@ from synthesis import usage
 from synthesis.dialect_api import DialectView, number
 from voices import standing
 from voices.errors import InvalidInput
-from voices.models import Measure, Owner
+from voices.models import Budget, Measure
 
 NO_LIMIT = 2**31 - 1
 """Their clients need a number."""
@@ -43,7 +43,7 @@ class UserView(DialectView):
 
     def get(self, request: Request) -> Response:
         user: Any = request.user
-        subscription = _subscription(user)
+        subscription = _subscription(request)
         return Response(
             {
                 "user_id": str(user.pk),
@@ -65,7 +65,7 @@ class SubscriptionView(DialectView):
     required_scopes = {"GET": "usage:read"}
 
     def get(self, request: Request) -> Response:
-        return Response(_subscription(request.user))
+        return Response(_subscription(request))
 
 
 class CharacterStatsView(DialectView):
@@ -98,9 +98,14 @@ def _one_of(known: Mapping[str, Any], field: str, given: str) -> Any:
     return known[given]
 
 
-def _subscription(user: Owner) -> dict[str, Any]:
-    readings = {reading.measure: reading for reading in standing.of_person(user)}
+def _subscription(request: Request) -> dict[str, Any]:
+    """Of the person's characters and the key's own the fewer: what their clients show as left can then be spoken."""
+    readings = {reading.measure: reading for reading in standing.of_person(request.user)}
     characters, voices = readings[Measure.CHARACTERS], readings[Measure.VOICES]
+    key = request.auth
+    if isinstance(key, Budget) and key.characters_per_month is not None:
+        own = next(each for each in standing.of_tokens([key])[key.pk] if each.measure is Measure.CHARACTERS)
+        characters = min(own, characters, key=lambda each: NO_LIMIT if each.left is None else each.left)
     return {
         "tier": "portal",
         "character_count": characters.used,

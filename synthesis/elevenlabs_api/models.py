@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from synthesis.cutting import LONGEST_TEXT
 from synthesis.dialect_api import DialectView
 from voices.catalogue import SpeakingModel, speaking_models
 
@@ -32,7 +33,7 @@ def _model(engine: SpeakingModel) -> dict[str, Any]:
         "can_be_finetuned": engine.can_be_trained,
         "serves_pro_voices": False,
         "token_cost_factor": 1.0,
-        "maximum_text_length_per_request": engine.max_characters,
+        "maximum_text_length_per_request": max(engine.max_characters, LONGEST_TEXT),
         "languages": [{"language_id": choice.value, "name": str(choice.label)} for choice in engine.languages],
         "model_rates": {"character_cost_multiplier": 1.0},
         "concurrency_group": engine.provider,

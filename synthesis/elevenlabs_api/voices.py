@@ -122,7 +122,8 @@ class EditView(DialectView):
             services.rename(row, name=name)
         if recording is not None:
             consent = _consent(request, labels or {})
-            services.retrain(row, recording=recording, filename=recording.name or "", consent=consent)
+            told: dict[str, Any] = {"filename": recording.name or "", "token_id": token_of(request)}
+            services.retrain(row, recording=recording, consent=consent, **told)
         return Response({"status": "ok"})
 
 

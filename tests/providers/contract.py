@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -103,7 +104,9 @@ class Stage:
 
     def unreachable(self) -> Account:
         nowhere = f"127.0.0.1:{free_port()}"
-        endpoints = {name: url.split("://")[0] + f"://{nowhere}/" for name, url in self.account.endpoints.items()}
+        endpoints = {
+            name: urlsplit(url)._replace(netloc=nowhere).geturl() for name, url in self.account.endpoints.items()
+        }
         return dataclasses.replace(self.account, key="unreachable", endpoints=endpoints)
 
     def order(

@@ -42,6 +42,8 @@ def log() -> Iterator[StringIO]:
         ("Authorization: Bearer abcdefgh12345678.xyz", "abcdefgh12345678"),
         ("{'Authorization': 'Bearer abcdefgh12345678'}", "abcdefgh12345678"),
         ('{"api_key": "k3y-k3y-k3y"}', "k3y-k3y"),
+        ("QINIU_TTS_API_KEY=k3y-k3y-k3y", "k3y-k3y"),
+        ('{"tts_api_key": "k3y-k3y-k3y"}', "k3y-k3y"),
         ("DASHSCOPE_API_KEY=sk-0123456789abcdef", "0123456789abcdef"),
         ("key sk-sandbox-aliyun-1 rejected", "sandbox-aliyun-1"),
         ("GET /v1?appid=x&signature=AbCdEf%2B%3D%3D&date=1", "AbCdEf"),

@@ -120,6 +120,20 @@ def test_it_believes_forwarded_headers_only_behind_a_proxy(tmp_path: Path) -> No
     assert behind == "('HTTP_X_FORWARDED_PROTO', 'https') 1"
 
 
+def test_an_experiment_is_off_and_wants_its_own_key(tmp_path: Path) -> None:
+    data, qiniu = {"DATA_DIR": str(tmp_path)}, "settings.PROVIDERS['qiniu']"
+    block = setting(f"sorted({qiniu}), {qiniu}['credentials']", **data, QINIU_TTS_API_KEY="sk-unused")
+    assert "experiment" not in block
+    assert "tts" not in block
+    on = {**data, "QINIU_TTS_MODE": "aitoken"}
+    chosen = setting(f"{qiniu}['experiment'], {qiniu}['sandbox_endpoints']['tts']", **on, SANDBOX_PORT="8199")
+    assert chosen == "aitoken ws://127.0.0.1:8199/v1/voice/tts"
+    sentence = refusal(**on, QINIU_API_KEY="key-of-linx")
+    assert "QINIU_TTS_API_KEY is not set" in sentence
+    assert "key-of-linx" not in sentence
+    assert "give off or aitoken" in refusal(**data, QINIU_TTS_MODE="maybe")
+
+
 def test_it_prints_a_token_and_nothing_else_in_a_fresh_place(tmp_path: Path) -> None:
     assert started("manage.py", "migrate", "-v", "0", DATA_DIR=str(tmp_path)).returncode == 0
     command = ["manage.py", "create_token", "--user", "ci@example.com", "--name", "ci"]

@@ -263,7 +263,7 @@ def test_it_refuses_a_million_characters(alice_api: APIClient, ready_voice: Voic
     assert (refusal.status_code, refusal.json()["error"]["code"]) == (413, "request_too_large")
     refusal = alice_api.post(JOBS, body | {"text": "山" * 100_000}, format="json")
     assert refusal.status_code == 400
-    assert "several jobs" in refusal.json()["error"]["fields"]["text"][0]
+    assert "several parts" in refusal.json()["error"]["fields"]["text"][0]
 
 
 def test_it_refuses_a_wrong_parameter_of_a_long_text(alice_api: APIClient, ready_voice: VoiceClone) -> None:

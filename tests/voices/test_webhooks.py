@@ -20,6 +20,7 @@ from tests.receiver import Receiver
 from tests.studio import trained
 from tests.worker import drain, finish, let_time_pass
 from voiceclone_site.accounts.models import User
+from voiceclone_site.messages import DATA
 from voiceclone_site.sandbox.remote import Sandbox
 from voices import webhook_services, webhooks
 from voices.models import VoiceClone, WebhookDelivery, WebhookEndpoint, WebhookEvent
@@ -63,6 +64,7 @@ def test_it_tells_that_a_voice_is_ready(
         "model": voice.model,
         "error": None,
     }
+    assert set(told["data"]) == set(DATA[WebhookEvent.VOICE_READY])
     assert message.headers["content-type"].startswith("application/json")
     assert "authorization" not in message.headers
     with pytest.raises(WebhookVerificationError):
@@ -87,6 +89,7 @@ def test_it_tells_that_a_job_is_done_and_nothing_of_its_text(
     drain()
     told = receiver.got[-1].verified(endpoint["secret"])
     assert (told["type"], told["data"]["id"], told["data"]["state"]) == ("job.done", job["id"], "Success")
+    assert set(told["data"]) == set(DATA[WebhookEvent.JOB_DONE])
     assert "天气" not in receiver.got[-1].body
 
 

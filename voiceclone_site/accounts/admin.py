@@ -15,6 +15,8 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 
 from voiceclone_site.accounts import services
 from voiceclone_site.accounts.models import ApiToken, User
+from voices import plans, pricing, standing
+from voices.models import Measure
 
 # One door with one set of rate limits: who is not logged in is sent to the site's own log-in page.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -60,19 +62,35 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """To look at and to revoke: only their owner, or `manage.py create_token`, makes them."""
+    """To look at and to revoke: only their owner, or `manage.py create_token`, makes them and gives them a budget."""
 
-    list_display = ["shown_prefix", "name", "owner", "created_at", "last_used_at", "expires_at", "revoked_at"]
+    list_display = [
+        *["shown_prefix", "name", "owner", *plans.TOKEN_LIMITS],
+        *["created_at", "last_used_at", "expires_at", "revoked_at"],
+    ]
     list_select_related = ["owner"]
     search_fields = ["prefix", "name", "owner__email"]
-    fields = ["shown_prefix", "name", "owner", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at"]
-    readonly_fields = ["shown_prefix", "owner", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at"]
+    readonly_fields = [
+        *["shown_prefix", "owner", "scopes", *plans.TOKEN_LIMITS, "this_month"],
+        *["created_at", "last_used_at", "expires_at", "revoked_at"],
+    ]
+    fields = ["name", *readonly_fields]
     actions = ["revoke"]
 
     @admin.action(description=_("Revoke"))
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
         for row in queryset:
             services.revoke_token(row)
+
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
+        """Never the whole row: its owner may change its budget, or revoke it, while the form is open."""
+        obj.save(update_fields=["name"])
+
+    @admin.display(description=_("used this month"))
+    def this_month(self, row: ApiToken) -> str:
+        used = {each.measure: each.used for each in standing.of_tokens([row])[row.pk]}
+        characters, cost = used[Measure.CHARACTERS], pricing.shown(pricing.in_yuan(used[Measure.COST]))
+        return f"{Measure.CHARACTERS.label}: {characters:,} · {Measure.COST.label}: {cost}"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

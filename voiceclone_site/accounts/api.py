@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from voiceclone_site.accounts.models import ApiToken, User
 from voiceclone_site.accounts.scopes import ANY
-from voiceclone_site.accounts.token_api import TokenSerializer
+from voiceclone_site.accounts.token_api import TokenSerializer, told
 
 
 class MeSerializer(serializers.ModelSerializer[User]):
@@ -26,14 +26,14 @@ class MeSerializer(serializers.ModelSerializer[User]):
     @extend_schema_field(TokenSerializer(allow_null=True))
     def get_token(self, _user: User) -> Any:
         token = self.context["request"].auth
-        return TokenSerializer(token).data if isinstance(token, ApiToken) else None
+        return told(token) if isinstance(token, ApiToken) else None
 
 
 class MeView(APIView):
     required_scopes = ANY
 
     @extend_schema(
-        operation_id="me", summary=_("Who am I"), description="Any valid token may ask.", responses=MeSerializer
+        operation_id="me", summary=_("Who am I"), description=_("Any valid token may ask."), responses=MeSerializer
     )
     def get(self, request: Request) -> Response:
         assert isinstance(request.user, User)

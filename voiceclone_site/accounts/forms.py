@@ -10,13 +10,15 @@ from allauth.account.forms import AddEmailForm
 from allauth.account.internal.userkit import filter_users_by_email
 from django import forms
 from django.conf import settings
+from django.forms.models import fields_for_model
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
-from voiceclone_site.accounts.models import User
+from voiceclone_site.accounts.models import ApiToken, User
 from voiceclone_site.accounts.scopes import Scope
+from voices import plans
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -63,6 +65,7 @@ class TokenForm(forms.Form):
         offered = self.fields["scopes"]
         assert isinstance(offered, forms.MultipleChoiceField)
         offered.choices = scopes
+        self.fields.update(fields_for_model(ApiToken, fields=plans.TOKEN_LIMITS))
 
     def wanted(self) -> dict[str, Any]:
         """For `issue_token`."""
@@ -73,11 +76,18 @@ class TokenForm(forms.Form):
             "expires_at": self.expires_at(),
             "addresses": given["addresses"].split(),
             "requests_per_minute": given["requests_per_minute"],
+            **{name: given[name] for name in plans.TOKEN_LIMITS},
         }
 
     def expires_at(self) -> datetime | None:
         days = self.cleaned_data["lifetime"]
         return timezone.now() + timedelta(days=int(days)) if days else None
+
+
+class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = ApiToken
+        fields = plans.TOKEN_LIMITS
 
 
 class AddressForm(AddEmailForm):  # type: ignore[misc]

@@ -43,7 +43,7 @@ class Standing:
             raise TooManyRequests(retry_after=float(self.resets_in))
 
     def headers(self) -> dict[str, str]:
-        """As draft-ietf-httpapi-ratelimit-headers has them, and as older clients look for them."""
+        """As draft-ietf-httpapi-ratelimit-headers has them, as older clients look for them, and as OpenAI's do."""
         left = max(0, self.limit - self.used)
         return {
             "RateLimit-Policy": f'"minute";q={self.limit};w={WINDOW}',
@@ -51,6 +51,9 @@ class Standing:
             "X-RateLimit-Limit": str(self.limit),
             "X-RateLimit-Remaining": str(left),
             "X-RateLimit-Reset": str(self.resets_in),
+            "X-RateLimit-Limit-Requests": str(self.limit),
+            "X-RateLimit-Remaining-Requests": str(left),
+            "X-RateLimit-Reset-Requests": f"{self.resets_in}s",
         }
 
 
@@ -93,7 +96,8 @@ class PerMinute(BaseThrottle):
 
 
 class RateHeadersMiddleware:
-    """Tells every caller of the API what is left, also in a refusal."""
+    """Tells every caller of the API what is left, also in a refusal: one for want of a scope comes before the throttle has counted
+    the request, so it is counted here."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -101,6 +105,9 @@ class RateHeadersMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         standing: Standing | None = getattr(request, "standing", None)
+        token = getattr(request, "auth", None)  # REST framework leaves it here
+        if standing is None and isinstance(token, ApiToken):
+            standing = count(token.owner, token)
         if standing is not None:
             for name, value in standing.headers().items():
                 response.headers[name] = value

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from voiceclone_site.accounts.scopes import Scope, StaffScope
+from voices.quota_models import Budget
 
 
 def languages() -> list[tuple[str, Any]]:
@@ -81,7 +82,7 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
         return self.filter(owner=user)
 
 
-class ApiToken(models.Model):
+class ApiToken(Budget):
     """What a program shows to act for its owner. The token itself is not here, only its SHA-256."""
 
     owner = models.ForeignKey(

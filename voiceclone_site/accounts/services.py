@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -25,6 +27,7 @@ from voiceclone_site.accounts.errors import (
 )
 from voiceclone_site.accounts.models import ApiToken, User
 from voiceclone_site.accounts.scopes import Scope, StaffScope
+from voices import plans
 from voices.errors import InvalidInput
 from voices.plain_sql import Lookup
 
@@ -46,12 +49,15 @@ def issue_token(
     expires_at: datetime | None,
     addresses: Collection[str] = (),
     requests_per_minute: int | None = None,
+    characters_per_month: int | None = None,
+    spend_per_month: Decimal | None = None,
 ) -> tuple[ApiToken, tokens.Token]:
-    """The row, and the token itself, which exists from now on only where the caller puts it.
+    """The row, and the token itself, which exists from now on only where the caller puts it. `spend_per_month` in CNY.
 
-    Raises InvalidInput for an empty name, no scopes, a scope that does not exist, an end that has passed, what is no network, or a
-    limit of less than one request.
+    Raises InvalidInput for an empty name, no scopes, a scope that does not exist, an end that has passed, what is no network, a
+    limit of less than one request, or a budget below nothing.
     """
+    budget = _valid_budget({"characters_per_month": characters_per_month, "spend_per_month": spend_per_month})
     name = name.strip()
     if not name or len(name) > 60:
         raise InvalidInput(fields={"name": [_("Give the token a name of 1 to 60 characters.")]})
@@ -83,6 +89,7 @@ def issue_token(
         expires_at=expires_at,
         addresses=networks(addresses),
         requests_per_minute=requests_per_minute,
+        **budget,
     )
     return row, token
 
@@ -92,22 +99,66 @@ def issue_by_token(parent: ApiToken, **wanted: Any) -> tuple[ApiToken, tokens.To
 
     Raises MoreThanOwn, or InvalidInput.
     """
-    if parent.requests_per_minute is not None:
+    if parent.requests_per_minute is not None or parent.has_budget:
         raise MoreThanOwn(_("A token with a limit of its own cannot make others. Make them on the page “API tokens”."))
-    if beyond := sorted(set(wanted["scopes"]) - set(parent.scopes)):
+    _need_no_more(parent, scopes=wanted["scopes"], end=wanted["expires_at"], addresses=wanted["addresses"])
+    return issue_token(parent.owner, **wanted)
+
+
+def change_budget(row: ApiToken, *, by: User, **changed: Any) -> ApiToken:
+    """`changed`: `characters_per_month`, `spend_per_month` (CNY) or both; None is no limit. In force at once.
+
+    Raises InvalidInput.
+    """
+    return plans.change_budget(row, by=by, **_valid_budget(changed))
+
+
+def change_budget_by_token(asking: ApiToken, row: ApiToken, **changed: Any) -> ApiToken:
+    """As `change_budget`, for a program: only of a token that the one that asks could have made, and never by one that has a limit.
+
+    Raises MoreThanOwn, or InvalidInput.
+    """
+    sentence = _("This token may not change what that one may spend. Change it on the page “API tokens”.")
+    if asking.requests_per_minute is not None or asking.has_budget:
+        raise MoreThanOwn(sentence)
+    try:
+        _need_no_more(asking, scopes=row.scopes, end=row.expires_at, addresses=row.addresses)
+    except MoreThanOwn:
+        raise MoreThanOwn(sentence) from None
+    return change_budget(row, by=asking.owner, **changed)
+
+
+def _valid_budget(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises InvalidInput."""
+    budget: dict[str, Any] = {}
+    wrong: dict[str, Any] = {}
+    for name, amount in wanted.items():
+        column: Any = ApiToken._meta.get_field(name)
+        try:
+            budget[name] = column.clean(amount, None)
+        except ValidationError as refused:
+            wrong[name] = refused.messages
+    if wrong:
+        raise InvalidInput(fields=wrong)
+    return budget
+
+
+def _need_no_more(
+    parent: ApiToken, *, scopes: Collection[str], end: datetime | None, addresses: Collection[str]
+) -> None:
+    """That a token with these may do no more than its parent. Raises MoreThanOwn, or InvalidInput for what is no address."""
+    if beyond := sorted(set(scopes) - set(parent.scopes)):
         raise MoreThanOwn(
             _("This token lacks the scope “%(scope)s” itself, so it cannot give it away.") % {"scope": beyond[0]}
         )
-    end = wanted["expires_at"]
     if parent.expires_at is not None and (end is None or end > parent.expires_at):
         raise MoreThanOwn(_("The new token may not last longer than the one that makes it: give an earlier end."))
     own = [ip_network(each) for each in parent.addresses]
-    asked = [ip_network(each) for each in networks(wanted["addresses"])]
+    asked = [ip_network(each) for each in networks(addresses)]
     if own and not (asked and all(any(_lies_in(each, wide) for wide in own) for each in asked)):
         raise MoreThanOwn(
             _("The new token may only be used from where the one that makes it may: give such addresses.")
         )
-    return issue_token(parent.owner, **wanted)
 
 
 def networks(addresses: Collection[str]) -> list[str]:

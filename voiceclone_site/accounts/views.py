@@ -12,8 +12,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from voiceclone_site.accounts import services
-from voiceclone_site.accounts.forms import ProfileForm, TokenForm
+from voiceclone_site.accounts.forms import BudgetForm, ProfileForm, TokenForm
 from voiceclone_site.accounts.models import ApiToken, User
+from voices import standing
 from voices.refusing import shown_in
 
 
@@ -43,9 +44,27 @@ def tokens(request: HttpRequest) -> HttpResponse:
         with shown_in(form):
             _row, fresh = services.issue_token(user, **form.wanted())
             form = TokenForm(scopes=offered)
-    return render(
-        request, "accounts/tokens.html", {"form": form, "fresh": fresh, "api_tokens": ApiToken.objects.of(user)}
-    )
+    rows = list(ApiToken.objects.of(user))
+    readings = standing.of_tokens(rows)
+    shown = [(row, [each for each in readings[row.pk] if each.limit is not None]) for row in rows]
+    return render(request, "accounts/tokens.html", {"form": form, "fresh": fresh, "api_tokens": shown})
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def token_budget(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the token may spend, and has spent, this month."""
+    row = get_object_or_404(ApiToken.objects.of(_me(request)), pk=pk)
+    form = BudgetForm(request.POST or None, instance=row)
+    if request.method == "POST" and form.is_valid():
+        services.change_budget(row, by=_me(request), **form.cleaned_data)
+        messages.success(
+            request, _("The budget of “%(name)s” is changed, and in force from now on.") % {"name": row.name}
+        )
+        return redirect("tokens")
+    context = {"api_token": row, "form": form, "meters": standing.of_tokens([row])[row.pk]}
+    return render(request, "accounts/token_budget.html", context, status=422 if form.errors else 200)
 
 
 @login_required

@@ -21,6 +21,11 @@ QINIU_KEYS: Mapping[str, str] = {
     "qiniu-sandbox-1": "qiniu-1",
     "qiniu-sandbox-2": "qiniu-2",
 }
+QINIU_TTS_KEYS: Mapping[str, str] = {
+    "sk-sandbox-qiniu-1": "qiniu-1",
+    "sk-sandbox-qiniu-2": "qiniu-2",
+}
+"""Keys of the other product, AI inference; whose clones they may speak with is the account's."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,11 @@ class Options:
     """What becomes of a training whose recording cannot be fetched: state Failed, or code 400 at once."""
     qiniu_paid_trainings: int = 10
     """Of each account, for places of tier pro."""
+    qiniu_listed: Literal["clones", "stock"] = "clones"
+    """Whether the speech service lists the account's ready clones, which nobody has promised, or its own voices alone."""
+    qiniu_unknown_voice: Literal["refused", "stranger"] = "refused"
+    """What the speech service makes of a voice that it does not know: HTTP 400, or speech by somebody else."""
+    qiniu_tts_keys: Mapping[str, str] = field(default_factory=lambda: dict(QINIU_TTS_KEYS))
     qiniu_keys: Mapping[str, str] = field(default_factory=lambda: dict(QINIU_KEYS))
     iflytek: IflytekOptions = field(default_factory=IflytekOptions)
 
@@ -79,6 +89,8 @@ CHANGEABLE = (
     "qiniu_transport",
     "qiniu_unfetched",
     "qiniu_paid_trainings",
+    "qiniu_listed",
+    "qiniu_unknown_voice",
     "iflytek",
 )
 """Options that can be changed while the sandbox runs."""

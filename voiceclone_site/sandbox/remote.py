@@ -73,6 +73,11 @@ class Sandbox:
         return self.origin
 
     @property
+    def qiniu_tts(self) -> str:
+        """What QINIU_TTS_URL has to be."""
+        return f"ws://127.0.0.1:{self.port}/v1/voice/tts"
+
+    @property
     def iflytek_token(self) -> str:
         """What IFLY_TOKEN_URL has to be."""
         return f"{self.origin}/aiauth/v1/token"

@@ -15,11 +15,13 @@ from functools import partial
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import PermissionDenied
 
 from synthesis import services
-from synthesis.delivery import Delivery, plan
+from synthesis.delivery import Delivery
+from synthesis.in_turn import Passage
 from synthesis.models import SynthesisJob
-from synthesis.services import SpeechOrder
+from synthesis.stream_services import StreamOrder, check_stream, delivery_of, pieces_of
 from voiceclone_site.accounts import limits
 from voiceclone_site.accounts.errors import TokenMissing, TooManyRequests
 from voiceclone_site.accounts.limits import Standing
@@ -44,6 +46,21 @@ class Admitted:
     speech: Speech
     delivery: Delivery
     wait: float = 0.0
+    pieces: Sequence[Passage] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A checked wish that kept audio may answer. The storage knows whether it is there still, and it may be another machine."""
+
+    wanted: StreamOrder
+    speech: Speech
+
+    def admitted(self) -> Admitted:
+        """As a repeat, or to be spoken after all. Raises Busy, and what a hold raises."""
+        order = self.wanted.order
+        begun = services.begin(order, of=services.kept_for(order))
+        return Admitted(begun.job, self.speech, self.wanted.delivery, begun.wait, self.wanted.pieces)
 
 
 @dataclass(slots=True)
@@ -73,45 +90,49 @@ class Asking:
     caller: Caller
 
 
-Admission = Together[Asking, Admitted]
+Admission = Together[Asking, Admitted | Candidate]
 MOST_TOGETHER = 64
 """Who come at the same time are let in by one visit to the database; beyond so many by the next."""
 
 
-def admit_together(asking: Sequence[Asking]) -> list[Admitted | Exception]:
+def admit_together(asking: Sequence[Asking]) -> list[Admitted | Candidate | Exception]:
     """All who came at the same time, in one visit to the database; each is let in or refused by itself: with the NotLetIn tree,
     PermissionDenied, TooManyRequests, Http404, what `services.check` raises, Exhausted or Busy.
 
     A row is read once for all who came before it was read. Raises OperationalError or InterfaceError when the database is the
     reason: then none was let in.
     """
-    answers: dict[int, Admitted | Exception] = {}
-    orders: dict[int, tuple[SpeechOrder, Delivery]] = {}
+    answers: dict[int, Admitted | Candidate | Exception] = {}
+    orders: dict[int, StreamOrder] = {}
     voices = _Voices()
     for place, refused in enumerate(_checked_tokens(asking)):
         try:
             if refused is not None:
                 raise refused
-            orders[place] = _order(asking[place], voices)
+            wanted = _order(asking[place], voices)
+            if services.may_be_kept(wanted.order):
+                answers[place] = Candidate(wanted, voices.speech_of(wanted.order.voice))
+            else:
+                orders[place] = wanted
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:
             answers[place] = error
-    for (place, (order, delivery)), begun in zip(
-        orders.items(), services.begin_together([order for order, _delivery in orders.values()]), strict=True
-    ):
+    together = services.begin_together([wanted.order for wanted in orders.values()])
+    for (place, wanted), begun in zip(orders.items(), together, strict=True):
         if isinstance(begun, Exception):
             answers[place] = begun
         else:
-            answers[place] = Admitted(begun.job, voices.speech_of(order.voice), delivery, begun.wait)
+            speech = voices.speech_of(wanted.order.voice)
+            answers[place] = Admitted(begun.job, speech, wanted.delivery, begun.wait, wanted.pieces)
     return [answers[place] for place in range(len(asking))]
 
 
-def let_in(asking: Sequence[Asking]) -> list[Admitted | Exception]:
+def let_in(asking: Sequence[Asking]) -> list[Admitted | Candidate | Exception]:
     return on_a_living_connection(partial(admit_together, asking))
 
 
-def _order(asking: Asking, voices: _Voices) -> tuple[SpeechOrder, Delivery]:
+def _order(asking: Asking, voices: _Voices) -> StreamOrder:
     wish, token = asking.wish, asking.caller.token
     if isinstance(wish, Exception):
         raise wish
@@ -120,18 +141,21 @@ def _order(asking: Asking, voices: _Voices) -> tuple[SpeechOrder, Delivery]:
     with _named(asking.naming):
         if wish.model and wish.model != voice.model:
             raise InvalidInput(fields={"model": [_("This voice speaks with another model. Leave the choice to it.")]})
-        delivery = delivery_of(voice, wish)
-        order = services.check(
+        checked = check_stream(
             token.owner,
             voice=voice,
             text=wish.text,
-            audio_format=delivery.source_format,
-            sample_rate=delivery.source_rate,
-            parameters={**delivery.parameters, **wish.parameters},
+            audio_format=wish.audio_format,
+            sample_rate=wish.sample_rate,
+            parameters=wish.parameters,
             token_id=token.pk,
+            bit_rate=wish.bit_rate,
+            speed=wish.speed or (voice.usual_speed if wish.at_usual_speed else None),
+            hints=wish.hints,
+            word_times=wish.marks,
         )
     voices.speech_of(voice)
-    return order, delivery
+    return checked
 
 
 class _Voices:
@@ -155,20 +179,6 @@ class _Voices:
         return self._speech[voice.pk]
 
 
-def delivery_of(voice: VoiceClone, wish: SpeechWish) -> Delivery:
-    """Raises InvalidInput."""
-    return plan(
-        voice.traits,
-        voice.model,
-        audio_format=wish.audio_format,
-        sample_rate=wish.sample_rate,
-        bit_rate=wish.bit_rate,
-        speed=wish.speed or (voice.usual_speed if wish.at_usual_speed else None),
-        hints=wish.hints,
-        word_times=wish.marks,
-    )
-
-
 def _checked_tokens(asking: Sequence[Asking]) -> list[Exception | None]:
     """Count the requests, and let their callers know who they are; why one is refused: the NotLetIn tree, PermissionDenied or
     TooManyRequests.
@@ -184,7 +194,6 @@ def _checked_tokens(asking: Sequence[Asking]) -> list[Exception | None]:
             row = check_token(text, address=address)
             for place in places:
                 asking[place].caller.token = row
-            need_scope(row, Scope.SPEECH)
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:
@@ -195,16 +204,16 @@ def _checked_tokens(asking: Sequence[Asking]) -> list[Exception | None]:
             asking[place].caller.standing = standing
             try:
                 standing.hold()
-            except TooManyRequests as error:
+                need_scope(row, Scope.SPEECH)
+            except (TooManyRequests, PermissionDenied) as error:
                 refused[place] = error
     return refused
 
 
-def begun_by_a_view(job_id: str, *, wait: float) -> Admitted:
-    """A job that a view has begun just now, with everything that its voice needs."""
+def begun_by_a_view(job_id: str, *, wait: float, audio_format: str, sample_rate: int) -> Admitted:
+    """A job that a view has begun just now, with everything that its voice needs, and how it leaves."""
     job = SynthesisJob.objects.select_related("voice__account").get(pk=job_id)
-    untouched = Delivery(job.audio_format, job.sample_rate, job.audio_format, job.sample_rate)
-    return Admitted(job, speech_of(job.voice), untouched, wait)
+    return Admitted(job, speech_of(job.voice), delivery_of(job, audio_format, sample_rate), wait, pieces_of(job))
 
 
 def speech_of(voice: VoiceClone) -> Speech:

@@ -78,7 +78,8 @@ class SpeechWish:
 class Speaking:
     """What is known of a job when its first audio is there: for response headers and framings.
 
-    `audio_format` and `sample_rate` are those that leave; `characters` those that the provider is expected to count.
+    `audio_format` and `sample_rate` are those that leave; `characters` those that the provider is expected to count,
+    none for a repeat.
     """
 
     job_id: uuid.UUID

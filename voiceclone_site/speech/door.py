@@ -26,22 +26,25 @@ from django.http import HttpRequest
 from django.utils import translation
 from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
 
-from synthesis import audio
+from synthesis import audio, repeats
 from synthesis.delivery import Delivery
 from synthesis.errors import ClientLeft
 from synthesis.models import SynthesisJob
 from synthesis.relay import Relay, Voice
+from synthesis.replay import Replay
 from voiceclone_site.accounts.authentication import address_of
 from voiceclone_site.django_threads import Headers, Receive, Scope, Send, environ_of
 from voiceclone_site.errors import Problem, problem_of
+from voiceclone_site.listening import PATIENCE
 from voiceclone_site.metrics import http_requests
 from voiceclone_site.requests import request_id_from, set_request_id
-from voiceclone_site.speech.admission import Admission, Admitted, Asking, Caller, begun_by_a_view
+from voiceclone_site.speech.admission import Admission, Admitted, Asking, Caller, Candidate, begun_by_a_view
 from voiceclone_site.speech.dialect import Answer, Asked, Dialect, Route, Speaking, SpeechWish, Spoken, VoiceRef
 from voiceclone_site.speech.routes import ROUTES
 from voices import logbook
 from voices.errors import Fault
 from voices.providers.errors import ProviderError
+from voices.threads import on_a_living_connection
 
 if TYPE_CHECKING:
     from synthesis.encoder import Encoder
@@ -211,6 +214,9 @@ async def answer(
         credential = dialect.credential(asked)
         wish = _wish(dialect, asked)
         admitted = await admission.ask(Asking(credential, wish, dialect.naming, caller), may_wait=False)
+        if isinstance(admitted, Candidate):
+            look = partial(on_a_living_connection, admitted.admitted)
+            admitted = await relay.reading.run(look)
         assert isinstance(wish, SpeechWish), "a wrong one is not let in"
         await _speak(relay, replace(exchange, wish=wish, headers=_left(caller)), admitted)
     except _Left:
@@ -233,10 +239,13 @@ async def take_over(
     kept = {name.decode("latin-1"): value.decode("latin-1") for name, value in given if name not in OF_A_BODY}
     request_id = kept.pop("x-request-id", "")
     set_request_id(request_id)
-    job_id, _space, wait = ticket.partition(" ")
+    job_id, wait, audio_format, sample_rate = ticket.split(" ")
     exchange = Exchange(dialect, request_id, scope, receive, send, headers=kept)
     try:
-        await _speak(relay, exchange, await relay.opening.run(partial(begun_by_a_view, job_id, wait=float(wait))))
+        call = partial(
+            begun_by_a_view, job_id, wait=float(wait), audio_format=audio_format, sample_rate=int(sample_rate)
+        )
+        await _speak(relay, exchange, await relay.opening.run(call))
     except _Left:
         return
     except Exception as error:
@@ -252,15 +261,19 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
     """Raises RequestDataTooBig, and _Left when the caller hung up while sending."""
     if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > LARGEST_BODY:
         raise RequestDataTooBig
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message["type"] == "http.request" and message.get("more_body"):
-        message = await receive()
+    body, more = b"", True
+    while more:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                message = await receive()
+        except TimeoutError:
+            raise _Left from None
+        if message["type"] != "http.request":
+            raise _Left
         body += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(body) > LARGEST_BODY:
             raise RequestDataTooBig
-    if message["type"] != "http.request":
-        raise _Left
     return body
 
 
@@ -329,7 +342,7 @@ async def _speak(relay: Relay, exchange: Exchange, admitted: Admitted) -> None:
     logbook.note(user=job.owner_id, token=job.token_id, voice=job.voice_id, job=job.pk)
     watching = asyncio.create_task(_watch(exchange.receive, relay, admitted.job))
     try:
-        voice = await relay.open(admitted.job, admitted.speech, wait=admitted.wait)
+        voice = await relay.open(admitted.job, admitted.speech, wait=admitted.wait, pieces=admitted.pieces)
         try:
             await _pass_on(voice, exchange, admitted.delivery)
         except BaseException as error:
@@ -351,11 +364,12 @@ async def _watch(receive: Receive, relay: Relay, job: SynthesisJob) -> None:
         voice.stop(ClientLeft())
 
 
-async def _pass_on(voice: Voice, exchange: Exchange, delivery: Delivery) -> None:
+async def _pass_on(voice: Voice | Replay, exchange: Exchange, delivery: Delivery) -> None:
     dialect, wish = exchange.dialect, exchange.wish
     speaking = speaking_of(voice, delivery)
     framing = dialect.framing(wish, speaking)
-    response = Response(exchange, {**exchange.headers, **STREAMED, **dialect.headers(wish, speaking)})
+    repeat = repeats.HEADER if voice.job.is_repeat else {}
+    response = Response(exchange, {**exchange.headers, **STREAMED, **repeat, **dialect.headers(wish, speaking)})
     body = framing.opening()
     clip = Clip(delivery, is_measured=bool(wish.framing) or wish.marks)
     try:
@@ -410,7 +424,7 @@ class Clip:
         return data
 
 
-def speaking_of(voice: Voice, delivery: Delivery) -> Speaking:
+def speaking_of(voice: Voice | Replay, delivery: Delivery) -> Speaking:
     job = voice.job
     return Speaking(
         job_id=job.pk,
@@ -420,6 +434,6 @@ def speaking_of(voice: Voice, delivery: Delivery) -> Speaking:
         text=job.text,
         audio_format=delivery.audio_format,
         sample_rate=delivery.sample_rate,
-        characters=job.characters_expected,
+        characters=0 if job.is_repeat else job.characters_expected,
         request_id=voice.tally.request_id,
     )

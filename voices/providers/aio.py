@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, cast
 
@@ -21,12 +22,13 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
-from voices.providers.base import Done, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession
+from voices.providers.base import Audio, Done, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession
 from voices.providers.driving import (
     LARGEST_REFUSAL,
     MAX_MESSAGE_BYTES,
     DeadOnArrival,
     Lost,
+    Patience,
     Spoken,
     certificates,
     no_address,
@@ -36,10 +38,12 @@ from voices.providers.driving import (
 from voices.providers.errors import ProviderError
 from voices.providers.warm import Pool
 
-# What has come in and was not asked for yet: beyond the first the provider is not read from, until it is down to the second.
+# What has come in and was not asked for yet: beyond it the provider is not read from, until it is asked for.
 FULL_BYTES = 512 * 1024
-ROOM_BYTES = 128 * 1024
 _GOODBYE_SECONDS = 1.0
+
+# Of their own: an inquiry whose answer does not come holds up other inquiries at most.
+_inquiries = ThreadPoolExecutor(max_workers=8, thread_name_prefix="speech-inquiry")
 
 # It logs frames as it sees them, and a frame holds somebody's text.
 _SILENT = logging.getLogger("voices.providers.aio.frames")
@@ -55,6 +59,8 @@ async def speak(
     """
     where = speech.connection(request)
     session = speech.session(request)
+    if where.inquiry is not None:
+        await asyncio.get_running_loop().run_in_executor(_inquiries, where.inquiry)
     with pool.task(where, partial(open_connection, speech, where)):
         kept = pool.borrow(where)
         if kept is not None:
@@ -73,9 +79,11 @@ async def _task(
     connection: Connection, session: SpeechSession, where: SpeechConnection, pool: Pool[Connection]
 ) -> AsyncGenerator[Sequence[Spoken], None]:
     finished = False
+    patience = Patience(where)
     try:
         connection.send(*(send.frame for send in session.open()))
         while not finished:
+            patience.check()
             said: list[Spoken] = []
             failure: ProviderError | None = None
             answers: list[str | bytes] = []
@@ -97,6 +105,8 @@ async def _task(
                 pool.give_back(where, connection)
             if said:
                 yield said
+                if any(isinstance(event, Audio) for event in said):
+                    patience.heard()
             if failure:
                 raise failure
     except Lost as lost:

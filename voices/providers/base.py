@@ -112,8 +112,9 @@ class Traits:
     """What a provider can do, and within which limits.
 
     `trains_in_two_steps`: a place is made first and without the recording, as `RemoteState.EMPTY`.
-    `trains_idempotently`: handing over the same recording twice costs nothing. `speech_note` says why a voice cannot speak,
-    `delete_note` what deleting does not do. A name counts its code points or its UTF-16 units, whichever are more.
+    `trains_idempotently`: handing over the same recording twice costs nothing. `speech_note` says why a voice cannot speak, or
+    what to expect where `speech_is_experimental`: it rests on what the provider has not promised. `delete_note` says what
+    deleting does not do. A name counts its code points or its UTF-16 units, whichever are more.
     `voices_per_call` is how many voices one call of `Cloning.statuses` tells of. `forgotten_after_days`: a voice that has not
     spoken for so long is removed by the provider.
 
@@ -155,6 +156,7 @@ class Traits:
     max_text_bytes: int | None = None
     max_name_length: int = 60
     speech_note: Text = ""
+    speech_is_experimental: bool = False
     delete_note: Text = ""
     stock_voices: tuple[StockVoice, ...] = ()
     pace: Pace | None = None
@@ -370,8 +372,12 @@ class SpeechRequest:
 @dataclass(frozen=True, slots=True)
 class SpeechConnection:
     """How to reach the provider. `reuse_seconds` is how long an idle connection may wait for its next task; 0 = single use.
+    `frame_timeout`: within so many seconds it says something, within `sound_timeout` something that can be heard.
 
     Connections are only ever shared between calls of the same `account_key`.
+
+    `inquiry` is what has to be asked by other means before the connection is opened: it may block for seconds, so an event loop
+    asks it in a thread, and it raises ProviderError when nothing may be said. None where nothing has to be asked.
     """
 
     account_key: str
@@ -380,7 +386,9 @@ class SpeechConnection:
     headers: Mapping[str, str] = field(repr=False)
     open_timeout: float = 10.0
     frame_timeout: float = 30.0
+    sound_timeout: float = 120.0
     reuse_seconds: float = 0.0
+    inquiry: Callable[[], None] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
@@ -36,7 +36,7 @@ from voices.providers.errors import (
     Unreachable,
 )
 from voices.providers.redaction import redacted
-from voices.providers.wire import json_object, pause
+from voices.providers.wire import json_array, json_object, pause
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -106,6 +106,31 @@ class HttpClient:
         ProviderTrouble for one that may simply be asked again. An answer that is no JSON object counts as unreadable, unless
         its status alone is a clear no (CredentialsRejected, RateLimited, InvalidRequest).
         """
+        response, answered = self._exchanged(
+            method, path, effect=effect, headers=headers, json=json, content=content, query=query
+        )
+        return self._answer(response, answered, effect=effect)
+
+    def items(self, path: str, *, headers: Mapping[str, str]) -> Sequence[Any]:
+        """GET what answers with a bare JSON array. Raises as a `call` without effect does; whatever else comes, under any status
+        but 200, is no list."""
+        response, answered = self._exchanged("GET", path, effect=False, headers=headers)
+        found = json_array(answered) if response.status_code == 200 else None
+        if found is None:
+            raise self._without_json(response, answered, effect=False)
+        return found
+
+    def _exchanged(
+        self,
+        method: str,
+        path: str,
+        *,
+        effect: bool,
+        headers: Mapping[str, str],
+        json: object | None = None,
+        content: Content | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> tuple[requests.Response, bytes]:
         if json is not None:
             content = Content(json_format.dumps(json, ensure_ascii=False).encode(), "application/json; charset=utf-8")
         body = None if content is None else _Outgoing(content.data)
@@ -123,8 +148,7 @@ class HttpClient:
                 stream=True,
             ) as response,
         ):
-            answered = self._read(response, effect=effect, max_bytes=self.max_bytes)
-        return self._answer(response, answered, effect=effect)
+            return response, self._read(response, effect=effect, max_bytes=self.max_bytes)
 
     def download(self, url: str, *, hosts: Collection[str], max_bytes: int) -> bytes:
         """The file behind a link that the provider gave: without our credentials, without redirects, `max_bytes` at most.

@@ -1,9 +1,14 @@
-"""slug -> the package that speaks to that provider, imported on first use. Adding a provider is one line here."""
+"""slug -> the package that speaks to that provider, imported on first use. Adding a provider is one line here.
+
+Where the settings choose an experiment for a provider, a package of its own stands in: the same provider, with what is being tried.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
+
+from django.conf import settings
 
 from voices.providers.base import Account, Provider, Traits
 from voices.providers.book import BookEntry
@@ -14,6 +19,10 @@ PROVIDERS: dict[str, str] = {
     "iflytek": "voices.providers.iflytek",
     "qiniu": "voices.providers.qiniu",
 }
+EXPERIMENTS: dict[tuple[str, str], str] = {
+    ("qiniu", "aitoken"): "voices.providers.qiniu.aitoken",
+}
+"""Slug and the `experiment` of its block in the settings -> the package that stands in."""
 
 
 def slugs() -> tuple[str, ...]:
@@ -56,4 +65,5 @@ def _package(slug: str) -> Any:
         raise ConfigurationError(
             f"No provider is registered as {slug!r}, only {known}. Correct the name, or add a line to voices/providers/registry.py."
         ) from None
-    return import_module(path)
+    experiment = settings.PROVIDERS.get(slug, {}).get("experiment", "")
+    return import_module(EXPERIMENTS[slug, experiment] if experiment else path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 LONGEST_PAUSE = 3600.0
@@ -26,6 +26,19 @@ def json_object(content: str | bytes) -> Mapping[str, Any] | None:
         value = json.loads(text)
         if isinstance(value, dict):
             return _cleaned(value) if _SPELT.search(text) else value
+    except (ValueError, RecursionError):
+        return None
+    return None
+
+
+def json_array(content: bytes) -> Sequence[Any] | None:
+    """As `json_object`, for a list."""
+    try:
+        text = content.decode()
+        value = json.loads(text)
+        if isinstance(value, list):
+            cleaned: list[Any] = _cleaned(value) if _SPELT.search(text) else value
+            return cleaned
     except (ValueError, RecursionError):
         return None
     return None

@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 import websocket
 from websocket._cookiejar import SimpleCookieJar
 
-from voices.providers.base import Done, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession
+from voices.providers.base import Audio, Done, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession
 from voices.providers.driving import (
     MAX_MESSAGE_BYTES,
     DeadOnArrival,
     Key,
     Lost,
+    Patience,
     Spoken,
     certificates,
     key_of,
@@ -42,7 +43,7 @@ _GOODBYE_SECONDS = 0.2
 def speak(
     speech: Speech, request: SpeechRequest, *, pool: ConnectionPool | None = None
 ) -> Generator[Spoken, None, None]:
-    """Speak one task, yielding as the provider sends; ends after `Done`.
+    """Speak one task, yielding as the provider sends; ends after `Done`. What has to be asked first is asked here.
 
     Raises ProviderError, with `request_id` filled in as far as it is known. A kept connection that turns out to be dead
     before it has said anything for this task is replaced once, for nothing was spoken; a fresh one never is.
@@ -50,6 +51,8 @@ def speak(
     pool = pool or _shared_pool
     where = speech.connection(request)
     session = speech.session(request)
+    if where.inquiry is not None:
+        where.inquiry()
     kept = pool.borrow(where)
     if kept is not None:
         try:
@@ -70,10 +73,12 @@ def _task(
     connection: _Connection, session: SpeechSession, where: SpeechConnection, pool: ConnectionPool
 ) -> Generator[Spoken, None, None]:
     finished = False
+    patience = Patience(where)
     try:
         for send in session.open():
             connection.send(send.frame)
         while True:
+            patience.check()
             for event in session.receive(connection.receive(where.frame_timeout)):
                 if isinstance(event, Send):
                     connection.send(event.frame)
@@ -84,6 +89,8 @@ def _task(
                     return
                 else:
                     yield event
+                    if isinstance(event, Audio):
+                        patience.heard()
     except Lost as lost:
         if connection.reused and lost.hung_up and not connection.has_received:
             raise DeadOnArrival from None

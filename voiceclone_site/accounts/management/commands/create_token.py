@@ -34,6 +34,15 @@ class Command(BaseCommand):
             "--expires-days", type=int, metavar="N", help="its end, in days from now; never when absent"
         )
         parser.add_argument(
+            "--characters-per-month",
+            type=int,
+            metavar="N",
+            help="what it may have spoken in a month; no limit when absent",
+        )
+        parser.add_argument(
+            "--spend-per-month", metavar="CNY", help="what that may cost in a month; no limit when absent"
+        )
+        parser.add_argument(
             "--create-user",
             action="store_true",
             help="make the user when there is none (logs in after a password reset)",
@@ -56,6 +65,8 @@ class Command(BaseCommand):
                     name=options["name"],
                     scopes=scopes,
                     expires_at=None if days is None else timezone.now() + timedelta(days=days),
+                    characters_per_month=options["characters_per_month"],
+                    spend_per_month=options["spend_per_month"],
                 )
             except InvalidInput as error:
                 raise CommandError(str(error.sentence)) from error
