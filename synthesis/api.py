@@ -418,19 +418,21 @@ class UsageView(APIView):
     def get(self, request: Request) -> Response:
         days = checked(UsageFilterSerializer, request.query_params)["days"]
         since = timezone.localdate() - timedelta(days=days - 1)
-        lines = usage.lines(request.user, since=since)
-        names = dict(VoiceClone.objects.filter(pk__in={line.voice for line in lines}).values_list("pk", "name"))
-        of_days = usage.folded(lines, lambda line: (line.day, line.provider))
-        of_voices = usage.folded(lines, lambda line: line.voice)
-        of_tokens = usage.folded(lines, lambda line: (line.token, line.token_name))
-        of_providers = usage.folded(lines, lambda line: line.provider)
+        of_days = usage.used_by(request.user, "day", "provider", since=since)
+        of_voices = {pk: used for (pk,), used in usage.used_by(request.user, "voice", since=since).items()}
+        of_tokens = usage.used_by(request.user, "token", "token__name", since=since)
+        of_providers = {slug: usage.Used() for _day, slug in of_days}
+        for (_day, slug), used in of_days.items():
+            of_providers[slug] += used
+        names = dict(VoiceClone.objects.filter(pk__in=of_voices).values_list("pk", "name"))
         body = {
             "since": since,
-            **asdict(usage.total(lines)),
+            **asdict(usage.total(of_days.values())),
             "days": [{"day": day, "provider": slug} | asdict(used) for (day, slug), used in of_days.items()],
             "voices": [{"voice": pk, "name": names.get(pk, "")} | asdict(used) for pk, used in of_voices.items()],
             "tokens": [
-                {"token": None if token is None else name} | asdict(used) for (token, name), used in of_tokens.items()
+                {"token": None if token is None else name or ""} | asdict(used)
+                for (token, name), used in of_tokens.items()
             ],
             "providers": [{"provider": slug} | asdict(used) for slug, used in of_providers.items()],
         }

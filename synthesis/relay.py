@@ -17,6 +17,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.utils import timezone
 
 from synthesis.errors import Cancelled, ClientLeft, EmptySpeech, Interrupted
@@ -60,7 +61,9 @@ class Relay:
         self.settling = DatabaseThreads(threads, name="speech-settling", prepare=prepare_thread)
         # A storage that hangs keeps those waiting who ask for what it holds, and nobody else.
         self.reading = DatabaseThreads(threads, name="speech-reading", prepare=prepare_thread)
-        self._whole = Together(self.settling, _close_whole, most=TOGETHER)
+        # A bucket keeps a group waiting; a disk hardly does, and groups should be large.
+        at_once = 1 if isinstance(default_storage, FileSystemStorage) else threads
+        self._whole = Together(self.settling, _close_whole, most=TOGETHER, at_once=at_once)
         self.speaking: dict[uuid.UUID, Voice | Replay] = {}
         self._settlements: set[asyncio.Future[None]] = set()
         self._keeper: asyncio.Task[None] | None = None

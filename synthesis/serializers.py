@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -73,7 +74,9 @@ class JobFilterSerializer(serializers.Serializer[Any]):
 
 
 class UsageFilterSerializer(serializers.Serializer[Any]):
-    days = serializers.IntegerField(min_value=1, max_value=366, default=30, help_text="How far back, today included.")
+    days = serializers.IntegerField(
+        min_value=1, max_value=366, default=30, help_text=_("How many days back, today included.")
+    )
 
 
 class AudioSerializer(serializers.Serializer[SynthesisJob]):

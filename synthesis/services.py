@@ -40,6 +40,7 @@ from voices.errors import (
     InvalidInput,
     NotSupported,
     PortalError,
+    StorageUnavailable,
     VoiceNotReady,
     WrongState,
 )
@@ -414,6 +415,8 @@ def marks_of(job: SynthesisJob) -> list[dict[str, Any]]:
 
 def look_at(job: SynthesisJob) -> None:
     """Somebody is waiting for this job: if its wake-up was lost or its process died, do not wait for the sweep."""
+    if job.due_at is None:
+        return
     if SynthesisJob.objects.due().filter(pk=job.pk).exists() and cache.add(f"woken:{job.pk}", 1, 5):
         wake(ADVANCE, job.pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
 
@@ -443,12 +446,23 @@ def advance(pk: uuid.UUID | str) -> None:
     logbook.begin(job=job.pk, voice=job.voice_id, user=job.owner_id, provider=job.provider)
     try:
         _step(job)
+    except StorageUnavailable as error:
+        _wait_for_the_storage(job, error)
     except Exception as error:
         logger.exception("synthesis job %s met what nobody foresaw", job.pk)
         if job.intent or job.attempts >= BACKGROUND_ATTEMPTS:
             _end(job, error, spoken_perhaps=bool(job.intent))
         else:
             _try_again(job, Fault())
+
+
+def _wait_for_the_storage(job: SynthesisJob, error: StorageUnavailable) -> None:
+    """What was spoken is kept in pieces, and cannot be read or joined now. However long that takes: no attempt is counted."""
+    if job.intent:
+        _end(job, error, spoken_perhaps=True)
+        return
+    due_at = timezone.now() + timedelta(seconds=error.retry_after)
+    write_back(job, attempts=max(job.attempts - 1, 0), due_at=due_at, **failures.kept(error))
 
 
 def advance_next(pk: uuid.UUID | str) -> None:

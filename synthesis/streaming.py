@@ -30,6 +30,8 @@ from voices.providers.errors import ProviderError, StreamBroken
 LEASE = timedelta(seconds=45)
 RENEW_EVERY = 5.0
 TELL_EVERY = 0.5
+STORED_AGAIN_AFTER = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 10, 20))
+"""While the storage is away: nobody listens here, and what has been spoken is paid."""
 INTENT = "synthesize"
 
 
@@ -132,7 +134,7 @@ class SpeechStream:
                 self._file.flush()
             if error is None:
                 self._file.close()
-                settle_whole(self.job, self.tally, self._path)
+                settle_whole(self.job, self.tally, self._path, waits=STORED_AGAIN_AFTER)
             else:
                 settle_broken(self.job, self.tally, error, heard=self._path)
         finally:

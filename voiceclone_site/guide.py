@@ -3,13 +3,16 @@ that it cannot say anything else than they do; nobody has to be logged in to rea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
@@ -52,6 +55,15 @@ SAVES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """Of the query. `choices`: values and their labels, where there are only some."""
+
+    name: str
+    about: str
+    choices: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One operation, ready to be shown."""
 
@@ -60,7 +72,7 @@ class Operation:
     path: str
     summary: str
     description: str
-    parameters: list[dict[str, Any]]
+    parameters: list[Parameter]
     snippets: list[tuple[str, str]]
     answer: str
 
@@ -119,11 +131,30 @@ def _operation(method: str, path: str, described: dict[str, Any]) -> Operation:
         method=method.upper(),
         path=path,
         summary=str(described["summary"]),
-        description=str(described.get("description", "")),
-        parameters=[each for each in described.get("parameters", []) if each["in"] == "query"],
+        description=_prose(str(described.get("description", ""))),
+        parameters=[_parameter(each) for each in described.get("parameters", []) if each["in"] == "query"],
         snippets=list(_snippets(method, path, name, example, content)),
         answer=snippets.pretty(example.answer) if example.answer is not None else example.answer_text,
     )
+
+
+def _parameter(described: dict[str, Any]) -> Parameter:
+    """The schema lists choices in Markdown, beneath what it says of the parameter."""
+    said, schema = str(described.get("description", "")), described["schema"]
+    choices = _CHOICE.findall(said)
+    about = _CHOICE.sub("", said).strip()
+    kind = schema.get("format", schema.get("type", ""))
+    return Parameter(name=described["name"], about=_prose(about or ("" if choices else kind)), choices=choices)
+
+
+def _prose(text: str) -> str:
+    """What stands between backticks as code."""
+    parts = text.split("`")
+    return format_html_join("", "{}", ((_CODE(part) if place % 2 else part,) for place, part in enumerate(parts)))
+
+
+_CHOICE = re.compile(r"^\* `(.+?)` - (.+)$", re.MULTILINE)
+_CODE = partial(format_html, "<code>{}</code>")
 
 
 def _snippets(

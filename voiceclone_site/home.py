@@ -31,7 +31,8 @@ def landing(request: HttpRequest) -> HttpResponse:
 def dashboard(request: HttpRequest) -> HttpResponse:
     voices = VoiceClone.objects.owned_by(request.user)
     states = {row["state"]: row["voices"] for row in voices.order_by().values("state").annotate(voices=Count("pk"))}
-    used = usage.total(usage.lines(request.user, since=timezone.localdate().replace(day=1)))
+    month = timezone.localdate().replace(day=1)
+    used = usage.total(usage.used_by(request.user, "day", since=month).values())
     context = {
         "ready": states.get(State.SUCCESS, 0),
         "in_progress": sum(states.get(state, 0) for state in VoiceClone.IN_PROGRESS),

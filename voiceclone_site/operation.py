@@ -17,15 +17,12 @@ from django_q.models import OrmQ
 
 from synthesis.models import SynthesisJob
 from voiceclone_site.health import WORKER_SILENCE
-from voices import book, plans
+from voices import book
 from voices.durable import DurableRow
 from voices.evidence import ACTS
 from voices.failures import shown
-from voices.meters import OF_ACCOUNT, Gauge, period_of
 from voices.models import (
     Finding,
-    Measure,
-    Meter,
     ProviderAccount,
     QueueHeartbeat,
     RateBucket,
@@ -35,8 +32,7 @@ from voices.models import (
 from voices.providers import registry
 from voices.providers.errors import Act
 from voices.queues import Queue
-from voices.quota_models import today
-from voices.standing import Reading
+from voices.standing import Reading, of_accounts
 
 if TYPE_CHECKING:
     from voices.errors import Sentence
@@ -44,6 +40,8 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)
 LATE = timedelta(seconds=300)
 """A row that has been due for so long says that there are too few workers, or that rates are too low."""
+UNCLEAR = timedelta(seconds=1800)
+"""A call without an answer is cleared up in seven minutes where the provider can be asked; after this somebody is woken."""
 MOST_ROWS = 20
 MOST_FAILURES = 30
 
@@ -51,7 +49,7 @@ MOST_FAILURES = 30
 @dataclass(frozen=True, slots=True)
 class AccountStanding:
     """`held`: the operations that the provider wants a pause of, and until when. `differences`: findings that nobody has
-    dismissed."""
+    dismissed, beside those that the page shows as rows."""
 
     account: ProviderAccount
     meters: tuple[Reading, ...]
@@ -120,6 +118,7 @@ class Standing:
     queues: tuple[QueueStanding, ...]
     oldest: tuple[Oldest, ...]
     undecided: tuple[VoiceClone, ...]
+    unclear: tuple[VoiceClone, ...]
     owed: tuple[VoiceClone, ...]
     owed_findings: tuple[Finding, ...]
     failures: tuple[Failure, ...]
@@ -139,6 +138,11 @@ def standing() -> Standing:
         undecided=tuple(
             voices.filter(state=VoiceClone.State.UNKNOWN, due_at=None).order_by("intent_at", "pk")[:MOST_ROWS]
         ),
+        unclear=tuple(
+            voices.filter(state=VoiceClone.State.UNKNOWN, due_at__isnull=False, intent_at__lt=now - UNCLEAR).order_by(
+                "intent_at", "pk"
+            )[:MOST_ROWS]
+        ),
         owed=tuple(
             voices.filter(state=VoiceClone.State.DELETING).exclude(error_code="").order_by("updated_at")[:MOST_ROWS]
         ),
@@ -155,26 +159,16 @@ def standing() -> Standing:
 def _accounts(
     accounts: list[ProviderAccount], differences: tuple[Differences, ...], *, now: datetime
 ) -> Iterator[AccountStanding]:
-    gauges = {
-        (account.pk, each): Gauge(each, period_of(each, today(), account=True), account_id=account.pk)
-        for account in accounts
-        for each in OF_ACCOUNT
-    }
-    used = dict(Meter.objects.filter(key__in=[each.key for each in gauges.values()]).values_list("key", "used"))
+    readings = of_accounts(accounts)
     held: dict[int, list[tuple[Sentence, datetime]]] = {}
     for bucket in RateBucket.objects.filter(held_until__gt=now.timestamp()).order_by("key"):
         pk, _colon, operation = bucket.key.partition(":")
         until = datetime.fromtimestamp(bucket.held_until, tz=timezone.get_current_timezone())
         held.setdefault(int(pk), []).append((book.SERVICES.get(operation, operation), until))
     for account in accounts:
-        caps = plans.caps_of_account(account)
-        of_day = [gauges[account.pk, each] for each in OF_ACCOUNT]
         yield AccountStanding(
             account=account,
-            meters=(
-                Reading(Measure.SLOTS, account.voices_held, account.voice_cap, None),
-                *(Reading(each.measure, used.get(each.key, 0), caps[each.measure], None) for each in of_day),
-            ),
+            meters=tuple(readings[account.pk]),
             held=tuple(held.get(account.pk, ())),
             differences=sum(each.number for each in differences if each.account == account),
         )
@@ -246,7 +240,9 @@ def _failure(rows: QuerySet[Any], row: Mapping[str, Any]) -> Failure:
 
 
 def _differences(accounts: Mapping[int, ProviderAccount]) -> Iterator[Differences]:
-    open_ones = Finding.objects.filter(dismissed_at=None).order_by("account", "kind")
+    # What is owed and what is undecided stands on the page by itself, as the rows say it now and not as the night found it.
+    open_ones = Finding.objects.filter(dismissed_at=None).exclude(kind__in=(Finding.Kind.DEBT, Finding.Kind.UNDECIDED))
+    open_ones = open_ones.order_by("account", "kind")
     for row in open_ones.values("account", "kind").annotate(number=Count("pk")):
         kind = Finding.Kind(row["kind"])
         yield Differences(accounts[row["account"]], kind.value, kind.label, row["number"])

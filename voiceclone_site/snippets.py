@@ -38,26 +38,30 @@ def curl(call: Call) -> str:
 
 
 def python(call: Call) -> str:
-    arguments = [f'"{call.url}"', "headers=headers"]
+    arguments, opened = [f'"{call.url}"', "headers=headers"], ""
     if call.body is not None and call.as_form:
         fields = {name: _form_value(value) for name, value in call.body.items() if not _is_file(value)}
-        files = {name: value for name, value in call.body.items() if _is_file(value)}
+        files = {name: value[1:] for name, value in call.body.items() if _is_file(value)}
         arguments.append(f"data={json.dumps(fields, ensure_ascii=False)}")
         if files:
-            opened = ", ".join(f'"{name}": open("{value[1:]}", "rb")' for name, value in files.items())
-            arguments.append(f"files={{{opened}}}")
+            named = ", ".join(f'"{name}": {name}' for name in files)
+            arguments.append(f"files={{{named}}}")
+            opened = ", ".join(f'open("{file}", "rb") as {name}' for name, file in files.items())
     elif call.body is not None:
         arguments.append(f"json={_python_value(call.body)}")
     if call.saves:
         arguments.append("stream=True")
+    asked = [
+        f"answer = requests.{call.method.lower()}(",
+        *(f"    {argument}," for argument in arguments),
+        ")",
+    ]
     lines = [
         "import os",
         "import requests",
         "",
         'headers = {"Authorization": f"Bearer {os.environ[\'TOKEN\']}"}',
-        f"answer = requests.{call.method.lower()}(",
-        *(f"    {argument}," for argument in arguments),
-        ")",
+        *([f"with {opened}:", *(f"    {line}" for line in asked)] if opened else asked),
         "answer.raise_for_status()",
     ]
     if call.saves:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
@@ -21,6 +21,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django_q.brokers import Broker
 from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
@@ -200,6 +201,25 @@ def give_back(row: DurableRow, **fields: Any) -> None:
 def wake(task: str, pk: uuid.UUID | str, *, queue: Queue = Queue.DEFAULT, **q_options: Any) -> None:
     """Queue a wake-up for a row. Inside a transaction both are stored or neither; lost or doubled, it does no harm."""
     async_task(task, str(pk), cluster=queue.value, **q_options)
+
+
+def wake_all(task: str, pks: Iterable[uuid.UUID], *, queue: Queue = Queue.DEFAULT) -> None:
+    """`wake` for many rows, by one statement."""
+    gathered = _Gathered(queue.value)
+    for pk in pks:
+        async_task(task, str(pk), cluster=queue.value, broker=gathered)
+    OrmQ.objects.bulk_create(gathered.rows)
+
+
+class _Gathered(Broker):  # type: ignore[misc]  # django-q2 has no types
+    """What django-q2 would put into the queue one by one."""
+
+    def __init__(self, list_key: str) -> None:
+        super().__init__(list_key)
+        self.rows: list[OrmQ] = []
+
+    def enqueue(self, task: str) -> None:
+        self.rows.append(OrmQ(key=self.list_key, payload=task, lock=timezone.now()))
 
 
 def room_in_queue(queue: Queue = Queue.DEFAULT, *, most: int = 500) -> int:

@@ -142,7 +142,9 @@ class AccountsView(APIView):
         responses=AccountLimitsSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        return Response(AccountLimitsSerializer(ProviderAccount.objects.order_by("pk"), many=True).data)
+        accounts = list(ProviderAccount.objects.order_by("pk"))
+        readings = standing.of_accounts(accounts)
+        return Response(AccountLimitsSerializer(accounts, many=True, context={"readings": readings}).data)
 
 
 class AccountView(APIView):
@@ -159,4 +161,5 @@ class AccountView(APIView):
         body = AccountLimitsSerializer(account, data=request.data, partial=True)
         body.is_valid(raise_exception=True)
         changed = plans.change_account(account, by=request.user, **body.validated_data)
-        return Response(AccountLimitsSerializer(changed).data)
+        readings = standing.of_accounts([changed])
+        return Response(AccountLimitsSerializer(changed, context={"readings": readings}).data)

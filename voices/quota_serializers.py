@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from voices import plans, standing
 from voices.models import Allowance, Measure, Plan, ProviderAccount
-from voices.pricing import in_yuan
+from voices.pricing import plain
 from voices.serializers import StrictSerializer
 from voices.standing import Reading
 
@@ -27,17 +28,13 @@ class MeterSerializer(serializers.Serializer[Reading]):
     resets_at = serializers.DateTimeField(allow_null=True, help_text="null: what only deleting or ending gives back.")
 
     def get_used(self, reading: Reading) -> float:
-        return _shown(reading.measure, reading.used) or 0
+        return plain(reading.measure, reading.used)
 
     def get_limit(self, reading: Reading) -> float | None:
-        return _shown(reading.measure, reading.limit)
+        return None if reading.limit is None else plain(reading.measure, reading.limit)
 
     def get_left(self, reading: Reading) -> float | None:
-        return _shown(reading.measure, reading.left)
-
-
-def _shown(measure: Measure, amount: int | None) -> float | None:
-    return amount if amount is None or measure is not Measure.COST else float(in_yuan(amount))
+        return None if reading.left is None else plain(reading.measure, reading.left)
 
 
 class QuotaSerializer(serializers.Serializer[Any]):
@@ -49,7 +46,7 @@ class QuotaSerializer(serializers.Serializer[Any]):
 
 
 class EmailSerializer(StrictSerializer):
-    email = serializers.CharField(help_text="The whole address.")
+    email = serializers.CharField(help_text=_("The whole address."))
 
 
 class PersonSerializer(serializers.Serializer[Any]):
@@ -93,6 +90,7 @@ class PlanSerializer(serializers.ModelSerializer[Plan]):
 
 
 class AccountLimitsSerializer(serializers.ModelSerializer[ProviderAccount]):
+    # Whoever shows accounts gives their `readings` as context: `standing.of_accounts` reads those of all of them at once.
     meters = serializers.SerializerMethodField(help_text="Of today.")
 
     class Meta:
@@ -102,4 +100,4 @@ class AccountLimitsSerializer(serializers.ModelSerializer[ProviderAccount]):
 
     @extend_schema_field(MeterSerializer(many=True))
     def get_meters(self, account: ProviderAccount) -> Any:
-        return [MeterSerializer(reading).data for reading in standing.of_account(account)]
+        return MeterSerializer(self.context["readings"][account.pk], many=True).data

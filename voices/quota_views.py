@@ -43,16 +43,19 @@ def for_staff(view: View) -> View:
 @require_safe
 def quota(request: HttpRequest) -> HttpResponse:
     """The meters, and what this month was used for."""
-    lines = usage.lines(request.user, since=timezone.localdate().replace(day=1))
-    of_voices = usage.folded(lines, lambda line: line.voice)
-    names = dict(VoiceClone.objects.filter(pk__in=of_voices).values_list("pk", "name"))
+    month = timezone.localdate().replace(day=1)
+    days, voices, tokens = (
+        [(key, used) for (key,), used in usage.used_by(request.user, column, since=month).items()]
+        for column in ("day", "voice", "token__name")
+    )
+    names = dict(VoiceClone.objects.filter(pk__in=[pk for pk, _used in voices]).values_list("pk", "name"))
     context = {
         "plan": plans.plan_of(request.user),
         "meters": standing.of_person(request.user),
-        "total": usage.total(lines),
-        "days": usage.folded(lines, lambda line: line.day),
-        "voices": {names.get(pk, ""): used for pk, used in of_voices.items()},
-        "tokens": usage.folded(lines, lambda line: line.token_name),
+        "total": usage.total(used for _day, used in days),
+        "days": days,
+        "voices": [(names.get(pk, ""), used) for pk, used in voices],
+        "tokens": tokens,
     }
     return render(request, "voices/quota.html", context)
 
@@ -62,7 +65,9 @@ def quota(request: HttpRequest) -> HttpResponse:
 def limits(request: HttpRequest) -> HttpResponse:
     wanted = request.GET.get("q", "").strip()
     people = get_user_model().objects.filter(email__icontains=wanted).order_by("email")[:MOST_PEOPLE] if wanted else []
-    accounts = [(each, standing.of_account(each)) for each in ProviderAccount.objects.order_by("provider", "name")]
+    found = list(ProviderAccount.objects.order_by("provider", "name"))
+    readings = standing.of_accounts(found)
+    accounts = [(each, readings[each.pk]) for each in found]
     changes = LimitChange.objects.filter(token=None).select_related("by")[:MOST_CHANGES]
     context = {"q": wanted, "people": people, "accounts": accounts, "plans": Plan.objects.all(), "changes": changes}
     return render(request, "voices/limits.html", context)

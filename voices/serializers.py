@@ -174,8 +174,8 @@ class VoiceFilterSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=VoiceClone.Kind.choices, required=False)
     state = serializers.ChoiceField(choices=VoiceClone.State.choices, required=False)
     provider = ProviderField(required=False)
-    language = serializers.CharField(required=False, help_text="As the voice has it, such as zh.")
-    q = serializers.CharField(required=False, allow_blank=True, help_text="Part of the name.")
+    language = serializers.CharField(required=False, help_text=_("As the voice has it, such as zh."))
+    q = serializers.CharField(required=False, allow_blank=True, help_text=_("Part of the name."))
 
 
 # --- what we answer --------------------------------------------------------------------------------------------------

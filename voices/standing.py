@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,7 +39,7 @@ class Reading:
 
 def of_person(user: Owner) -> list[Reading]:
     gauges = [Gauge(each, period_of(each, today(), account=False), user_id=user.pk) for each in OF_USER]
-    return _read(gauges, plans.caps_of(user))
+    return _readings(gauges, _used(gauges), plans.caps_of(user))
 
 
 def of_tokens(tokens: Iterable[Budget]) -> dict[int, list[Reading]]:
@@ -51,15 +51,20 @@ def of_tokens(tokens: Iterable[Budget]) -> dict[int, list[Reading]]:
     return {pk: _readings(gauges[pk], used, caps[pk]) for pk in caps}
 
 
-def of_account(account: ProviderAccount) -> list[Reading]:
-    """Of today; its voice places first."""
-    gauges = [Gauge(each, period_of(each, today(), account=True), account_id=account.pk) for each in OF_ACCOUNT]
-    slots = Reading(Measure.SLOTS, account.voices_held, account.voice_cap, None)
-    return [slots, *_read(gauges, plans.caps_of_account(account))]
-
-
-def _read(gauges: Sequence[Gauge], caps: Mapping[Measure, int | None]) -> list[Reading]:
-    return _readings(gauges, _used(gauges), caps)
+def of_accounts(accounts: Collection[ProviderAccount]) -> dict[int, list[Reading]]:
+    """Of today, by the account's number, its voice places first: one query for all of them."""
+    gauges = {
+        account.pk: [Gauge(each, period_of(each, today(), account=True), account_id=account.pk) for each in OF_ACCOUNT]
+        for account in accounts
+    }
+    used = _used([gauge for each in gauges.values() for gauge in each])
+    return {
+        account.pk: [
+            Reading(Measure.SLOTS, account.voices_held, account.voice_cap, None),
+            *_readings(gauges[account.pk], used, plans.caps_of_account(account)),
+        ]
+        for account in accounts
+    }
 
 
 def _used(gauges: Sequence[Gauge]) -> dict[str, int]:

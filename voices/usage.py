@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Max, Q, Sum
 
 from voices.models import LedgerEntry, Owner
 from voices.pricing import in_yuan
-
-Key = TypeVar("Key")
 
 SPOKEN = Q(kind=LedgerEntry.Kind.HOLD, purpose=LedgerEntry.Purpose.SPEECH)
 
@@ -40,59 +37,34 @@ class Used:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One voice, used through one token (None: a browser) on one day."""
-
-    day: date
-    provider: str
-    voice: uuid.UUID
-    token: int | None
-    token_name: str
-    used: Used
-
-
-def lines(owner: Owner, *, since: date) -> list[Line]:
-    """Newest first. Days are the site's; a job belongs to the day on which it was asked for."""
+def used_by(owner: Owner, *columns: str, since: date) -> dict[tuple[Any, ...], Used]:
+    """For each that differs in these columns of the ledger; what was used last comes first. Days are the site's; a job belongs to
+    the day on which it was asked for. The database adds up, so that it is as quick as its lines can be read."""
     rows: Any = (
         LedgerEntry.objects.filter(owner=owner, day__gte=since)
-        .values("day", "provider", "voice", "token", "token__name")
+        .values(*columns)
         .annotate(
             spoken_jobs=Count("pk", filter=SPOKEN),
             spoken=Sum("characters"),
             heard=Sum("milliseconds"),
             trained=Sum("trainings"),
             paid=Sum("cost"),
+            last=Max("day"),
         )
-        .order_by("-day", "provider", "voice", "token")
+        .order_by("-last", *columns)
     )
-    found = [
-        Line(
-            day=row["day"],
-            provider=row["provider"],
-            voice=row["voice"],
-            token=row["token"],
-            token_name=row["token__name"] or "",
-            used=Used(
-                jobs=row["spoken_jobs"],
-                characters=row["spoken"],
-                seconds=row["heard"] / 1000,
-                trainings=row["trained"],
-                cost=in_yuan(row["paid"]),
-            ),
+    found = {
+        tuple(row[column] for column in columns): Used(
+            jobs=row["spoken_jobs"],
+            characters=row["spoken"],
+            seconds=row["heard"] / 1000,
+            trainings=row["trained"],
+            cost=in_yuan(row["paid"]),
         )
         for row in rows
-    ]
-    return [line for line in found if line.used != Used()]
+    }
+    return {key: used for key, used in found.items() if used != Used()}
 
 
-def total(lines: Iterable[Line]) -> Used:
-    return sum((line.used for line in lines), Used())
-
-
-def folded(lines: Iterable[Line], key: Callable[[Line], Key]) -> dict[Key, Used]:
-    """The sums for each key, in the order in which the keys come first."""
-    sums: dict[Key, Used] = {}
-    for line in lines:
-        sums[key(line)] = sums.get(key(line), Used()) + line.used
-    return sums
+def total(found: Iterable[Used]) -> Used:
+    return sum(found, Used())

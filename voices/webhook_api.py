@@ -171,6 +171,8 @@ class DeliveriesView(GenericAPIView[WebhookDelivery]):
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         wanted = checked(DeliveryFilterSerializer, request.query_params)
         rows = find_endpoint(request, pk).deliveries.filter(**wanted).prefetch_related("log")
+        if wanted.get("state") == WebhookDelivery.State.WAITING:
+            rows = rows.filter(due_at__isnull=False)  # as all that waits is, and by that an index finds them
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(DeliverySerializer(page, many=True, context={"request": request}).data)
 

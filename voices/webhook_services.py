@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from voices import failures, outward, webhooks
-from voices.durable import move, wake
+from voices.durable import wake_all
 from voices.errors import Exhausted, InvalidInput, WrongState
 from voices.models import DeliveryEvent, Owner, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from voices.outward import AddressRefused
@@ -68,7 +69,7 @@ def replay(delivery: WebhookDelivery) -> None:
     """Send the same message anew, with its old id. Raises WrongState while it is still being tried or the endpoint is off."""
     if not delivery.endpoint.is_open:
         raise WrongState(_("This webhook is switched off. Switch it on again, then send the message anew."))
-    if not _sent_anew(delivery):
+    if not _sent_anew(WebhookDelivery.objects.filter(pk=delivery.pk)):
         raise WrongState(_("This message is being sent just now. Look at it again in a moment."))
 
 
@@ -76,22 +77,23 @@ def replay_since(endpoint: WebhookEndpoint, *, since: datetime) -> int:
     """Send anew, oldest first, what was not accepted since then; how many that are, at most 500 at once. Raises WrongState."""
     if not endpoint.is_open:
         raise WrongState(_("This webhook is switched off. Switch it on again, then send the message anew."))
-    missed = endpoint.deliveries.exclude(state=State.DELIVERED).filter(created_at__gte=since)
-    oldest = missed.select_related("endpoint").order_by("created_at", "id")[:REPLAYED_AT_ONCE]
-    return sum(_sent_anew(delivery) for delivery in oldest)
+    return _sent_anew(endpoint.deliveries.exclude(state=State.DELIVERED).filter(created_at__gte=since))
 
 
-def _sent_anew(delivery: WebhookDelivery) -> bool:
+def _sent_anew(wanted: QuerySet[WebhookDelivery]) -> int:
+    """How many of these are owed again; what is being sent just now is left alone."""
     now = timezone.now()
-    if delivery.lease_until is not None and delivery.lease_until > now:
-        return False
+    resting = wanted.filter(Q(lease_until=None) | Q(lease_until__lte=now)).order_by("created_at", "id")
     changed: dict[str, Any] = {"state": State.WAITING, "due_at": now, "attempts": 0, "delivered_at": None}
-    event = DeliveryEvent(row=delivery, kind="replayed")
     with transaction.atomic():
-        if not move(delivery, states=State.values, event=event, **changed, **failures.CLEARED):
-            return False
-        wake(webhooks.DELIVER, delivery.pk)
-    return True
+        found = list(resting.select_for_update(no_key=True)[:REPLAYED_AT_ONCE])
+        pks = [each.pk for each in found]
+        WebhookDelivery.objects.filter(pk__in=pks).update(**changed, **failures.CLEARED, updated_at=now)
+        DeliveryEvent.objects.bulk_create(
+            DeliveryEvent(row=each, kind="replayed", from_state=each.state, to_state=State.WAITING) for each in found
+        )
+        wake_all(webhooks.DELIVER, pks)
+    return len(found)
 
 
 def last_hour() -> datetime:

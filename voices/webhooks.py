@@ -24,7 +24,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from voices import failures, outward
-from voices.durable import DurableRow, claim, room_in_queue, wake, write_back
+from voices.durable import DurableRow, claim, room_in_queue, wake_all, write_back
 from voices.errors import PortalError
 from voices.outward import AddressRefused, OutwardFailed, Reply
 from voices.webhook_models import DeliveryEvent, WebhookDelivery, WebhookEndpoint, WebhookEvent
@@ -71,9 +71,9 @@ def emit(owner_id: Any, event: WebhookEvent, data: Callable[[], Mapping[str, Any
     body = json.dumps(
         {"type": event.value, "timestamp": now.isoformat(), "data": dict(data())}, ensure_ascii=False, default=str
     )
-    for endpoint in listening:
-        delivery = WebhookDelivery.objects.create(endpoint=endpoint, event=event, body=body, due_at=now)
-        wake(DELIVER, delivery.pk)
+    owed = [WebhookDelivery(endpoint=endpoint, event=event, body=body, due_at=now) for endpoint in listening]
+    WebhookDelivery.objects.bulk_create(owed)
+    wake_all(DELIVER, [each.pk for each in owed])
 
 
 def told_of_error(row: DurableRow) -> dict[str, str] | None:
@@ -128,8 +128,8 @@ def deliver(pk: uuid.UUID | str) -> None:
 
 def sweep() -> None:
     """Find what is due and wake it, and forget what is long past."""
-    for pk in WebhookDelivery.objects.due().order_by("due_at").values_list("pk", flat=True)[: room_in_queue()]:
-        wake(DELIVER, pk)
+    due = WebhookDelivery.objects.due().order_by("due_at").values_list("pk", flat=True)
+    wake_all(DELIVER, due[: room_in_queue()])
     past = WebhookDelivery.objects.filter(due_at=None, created_at__lt=timezone.now() - KEPT_FOR)
     WebhookDelivery.objects.filter(pk__in=list(past.values_list("pk", flat=True)[:PRUNED_AT_ONCE])).delete()
 

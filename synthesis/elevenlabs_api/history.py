@@ -26,6 +26,8 @@ from voices.errors import InvalidInput
 from voices.serving import serve
 
 PAGE, LARGEST_PAGE = 100, 1000
+MOST_SEARCHED = 10_000
+"""Items that one request looks through for words."""
 MOST_AT_ONCE = 200
 """Items in one download."""
 IN_MEMORY = 8 * 1024 * 1024
@@ -43,14 +45,20 @@ class HistoryView(DialectView):
         if after := asked.get("start_after_history_item_id"):
             last = find_item(request, after)
             rows = cursors.beyond(rows, "created_at", last.created_at, last.pk, newest_first=newest_first)
+        searched_to: tuple[datetime, uuid.UUID] | None = None
+        if words := asked.get("search"):
+            rows, searched_to = _searched(rows, words, newest_first=newest_first)
         found = list(rows[: size + 1])
         shown = found[:size]
+        last_at, last_pk = (shown[-1].created_at, shown[-1].pk) if shown else (None, None)
+        if searched_to is not None and len(found) <= size:
+            last_at, last_pk = searched_to
         return Response(
             {
                 "history": [shapes.history_item(job) for job in shown],
-                "has_more": len(found) > size,
-                "last_history_item_id": str(shown[-1].pk) if shown else None,
-                "scanned_until": int(shown[-1].created_at.timestamp()) if shown else None,
+                "has_more": len(found) > size or searched_to is not None,
+                "last_history_item_id": str(last_pk) if last_pk else None,
+                "scanned_until": int(last_at.timestamp()) if last_at else None,
             }
         )
 
@@ -110,8 +118,6 @@ def _filtered(request: Request) -> QuerySet[SynthesisJob]:
         rows = rows.filter(voice_id=_id(voice))
     if model := asked.get("model_id"):
         rows = rows.filter(model=model)
-    if words := asked.get("search"):
-        rows = rows.filter(text__icontains=words)
     if asked.get("source") not in (None, "", "TTS"):
         rows = rows.none()
     for name, side in (("date_after_unix", "gte"), ("date_before_unix", "lt")):
@@ -119,6 +125,17 @@ def _filtered(request: Request) -> QuerySet[SynthesisJob]:
             seconds = number(request, name, default=0, most=253_402_300_799)
             rows = rows.filter(**{f"created_at__{side}": datetime.fromtimestamp(seconds, UTC)})
     return rows
+
+
+def _searched(
+    rows: QuerySet[SynthesisJob], words: str, *, newest_first: bool
+) -> tuple[QuerySet[SynthesisJob], tuple[datetime, uuid.UUID] | None]:
+    """Those of the next `MOST_SEARCHED` that hold these words, and where the search goes on, if it does: no index knows what stands
+    within a text, so that a search through everything would take as long as there are texts."""
+    last = list(rows.values_list("created_at", "pk")[MOST_SEARCHED - 1 : MOST_SEARCHED])
+    if last:
+        rows = rows.filter(**{f"created_at__{'gte' if newest_first else 'lte'}": last[0][0]})
+    return rows.filter(text__icontains=words), last[0] if last else None
 
 
 def _id(text: str) -> uuid.UUID | None:

@@ -3,8 +3,8 @@
 A whole portal with its sandbox, and a browser that is logged in and clicks "speak". The clock starts in the click's own event and
 stops with the first sample above -50 dB that the page hands to the loudspeaker; for MP3, which the browser plays itself, with its
 event `playing`. Cold: a page just opened, and the provider has closed every connection. Warm: the same page again, a connection
-waits. Next to it how long the sandbox took itself from the order to its first audio, by its ledger, and how much silence that
-begins with.
+waits. Next to it how long the sandbox took from the order to its first audio, by its ledger, and how much silence that begins
+with.
 """
 
 from __future__ import annotations

@@ -8,54 +8,27 @@ person has a tenth of all jobs. Medians of the pages as the test client gets the
 
 from __future__ import annotations
 
-import json
-import os
-import statistics
-import subprocess
-import sys
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tests.benchmarks.scratch import ROOT, scratch
+from tests.benchmarks.rows import Pages, copied, main, tidied
 
 if TYPE_CHECKING:
-    from django.db.models import Model
+    from django.test import Client
+
+    from voiceclone_site.accounts.models import User
 
 COUNTS = (10_000, 1_000_000)
 JOBS_EACH = 1_000
 VOICES_EACH = 2
-VISITS = 9
-SETTINGS = "voiceclone_site.settings"
 
 
-def main(server: str) -> None:
-    figures = [measured(server, count) for count in COUNTS]
-    few, many = figures
-    print(f"{'page':34} {COUNTS[0]:>10,} {COUNTS[1]:>12,} {'ratio':>7} {'queries':>8}")
-    for name, (ms, _queries) in few.items():
-        more, queries = many[name]
-        print(f"{name:34} {ms:>7.1f} ms {more:>9.1f} ms {more / ms:>7.2f} {queries:>8}")
-
-
-def measured(server: str, count: int) -> dict[str, tuple[float, int]]:
-    """Of each page its median in milliseconds, and its queries."""
-    with scratch(server) as environment:
-        command = [sys.executable, "-m", "tests.benchmarks.million", "--child", str(count)]
-        child = {**environment, "DJANGO_SETTINGS_MODULE": SETTINGS}
-        told = subprocess.run(command, cwd=ROOT, env=child, check=True, stdout=subprocess.PIPE, text=True).stdout
-        found: dict[str, tuple[float, int]] = json.loads(told.splitlines()[-1])
-        return found
-
-
-def child(count: int) -> None:
+def pages(count: int) -> Pages:
     import django
 
     django.setup()
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
     from django.db import connection
-    from django.test import Client
-    from django.test.utils import CaptureQueriesContext
 
     call_command("collectstatic", interactive=False, verbosity=0)
     fill(count)
@@ -66,7 +39,7 @@ def child(count: int) -> None:
         cursor.execute("SELECT provider_request_id FROM synthesis_synthesisjob ORDER BY id LIMIT 1")
         (request_id,) = cursor.fetchone()
     jobs, ledger = "/admin/synthesis/synthesisjob/", "/admin/voices/ledgerentry/"
-    pages = {
+    asked = {
         "history": (somebody, "/history/"),
         "history, who has a tenth of all": (busy, "/history/"),
         "usage summary": (somebody, "/quota/"),
@@ -86,29 +59,20 @@ def child(count: int) -> None:
         "admin: findings": (staff, "/admin/voices/finding/"),
         "admin: webhook messages": (staff, "/admin/voices/webhookdelivery/"),
     }
-    figures: dict[str, tuple[float, int]] = {}
-    for name, (user, address) in pages.items():
-        client = Client(SERVER_NAME="127.0.0.1", headers={"accept-language": "en"})
-        client.force_login(user)
-        times: list[float] = []
-        for _visit in range(VISITS + 1):
-            began = time.perf_counter()
-            answer = client.get(address)
-            times.append((time.perf_counter() - began) * 1000)
-            assert answer.status_code == 200, (address, answer.status_code)
-        with CaptureQueriesContext(connection) as asked:
-            client.get(address)
-        figures[name] = (statistics.median(times[1:]), len(asked))
-        slowest = max(asked.captured_queries, key=lambda query: float(query["time"]))
-        if figures[name][0] > 150:
-            print(f"{name}: {slowest['time']} s: {slowest['sql'][:700]}", file=sys.stderr)
-    print(json.dumps(figures))
+    return {name: (logged_in(user), address) for name, (user, address) in asked.items()}
+
+
+def logged_in(user: User) -> Client:
+    from django.test import Client
+
+    client = Client(SERVER_NAME="127.0.0.1", headers={"accept-language": "en"})
+    client.force_login(user)
+    return client
 
 
 def fill(count: int) -> None:
     """By the database itself, out of one row of each kind that the models have made."""
     from django.contrib.auth import get_user_model
-    from django.db import connection
 
     from synthesis.models import SynthesisJob
     from voices.models import LedgerEntry, ProviderAccount, VoiceClone
@@ -156,31 +120,8 @@ def fill(count: int) -> None:
         LedgerEntry, held.pk, count, id="5000000 + n", row=of_job, at=moment, day=f"({moment})::date", owner_id=owner,
         kind="'settle'", hold_id="1000000 + n", characters="0", jobs="-1", cost="0", milliseconds="2500",
     )  # fmt: skip
-    connection.ensure_connection()
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
-
-
-def copied(model: type[Model], pk: Any, count: int, **different: str) -> None:
-    """`count` copies of one row; `different` are columns as SQL, in which `n` counts from 1."""
-    from django.db import connection
-
-    columns = [str(field.column) for field in model._meta.concrete_fields]
-    values = ", ".join(different.get(column, f'pattern."{column}"') for column in columns)
-    named = ", ".join(f'"{column}"' for column in columns)
-    table = model._meta.db_table
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} ({named}) SELECT {values} "  # noqa: S608 — names of our models
-            f"FROM generate_series(1, {count}) n, {table} pattern WHERE pattern.id = '{pk}'"
-        )
+    tidied()
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
-    if sys.argv[1:2] == ["--child"]:
-        child(int(sys.argv[2]))
-    elif len(sys.argv) == 2:
-        main(sys.argv[1])
-    else:
-        sys.exit(f"{__doc__}")
+    main("tests.benchmarks.million", pages, counts=COUNTS, explained=str(__doc__))

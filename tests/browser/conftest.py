@@ -32,11 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Home:
-    """The demo person's account, and a voice that is ready there."""
+    """The demo person's account, a voice that is ready there, and a webhook that was told so and did not answer."""
 
     email: str
     password: str
     voice: str
+    webhook: str
     state: Path
     """Cookies of a browser that is logged in."""
 
@@ -122,8 +123,11 @@ def home_of(started: Started, chromium: Browser, sample: Path, state: Path) -> H
     """Make a voice for the demo person, and log in."""
     email, password = re.findall(r"Demo login: +(\S+) +(\S+)", started.text)[0]
     token = started.manage("create_token", "--user", email, "--name", "browser tests")
-    voices = f"{started.address}/api/v1/voices"
+    voices, webhooks = (f"{started.address}/api/v1/{each}" for each in ("voices", "webhooks"))
     headers = {"Authorization": f"Bearer {token}"}
+    wanted = {"url": "https://localhost/told/of/voices/and/jobs", "events": ["voice.ready", "job.done"]}
+    told = requests.post(webhooks, json=wanted, headers=headers, timeout=30)
+    assert told.status_code == 201, told.text
     with sample.open("rb") as file:
         form = {"name": "小雅", "language": "zh", "consent": "true"}
         made = requests.post(voices, data=form, files={"sample": file}, headers=headers, timeout=30)
@@ -140,7 +144,7 @@ def home_of(started: Started, chromium: Browser, sample: Path, state: Path) -> H
     log_in(page, email=email, password=password)
     context.storage_state(path=state)
     context.close()
-    return Home(email=email, password=password, voice=voice, state=state)
+    return Home(email=email, password=password, voice=voice, webhook=told.json()["id"], state=state)
 
 
 def log_in(page: Page, *, email: str, password: str) -> None:

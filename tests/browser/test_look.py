@@ -27,6 +27,13 @@ PAGES = (
     "/account/",
     "/account/tokens/",
     "/quota/",
+    "/webhooks/",
+    "/webhooks/{webhook}/",
+    "/webhooks/{webhook}/delete/",
+    "/help/api/",
+    "/help/api/voices/",
+    "/help/api/webhooks/",
+    "/help/api/operate/",
     "/nowhere/",
 )
 
@@ -42,7 +49,7 @@ _NAMELESS = """() => [...document.querySelectorAll("input, select, textarea, but
 def test_it_fits_and_names_every_control(open_page: OpenPage, home: Home, language: str, width: int) -> None:
     page = open_page(language=language, width=width, home=home)
     for address in PAGES:
-        page.goto(address.format(voice=home.voice))
+        page.goto(address.format(voice=home.voice, webhook=home.webhook))
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
         assert page.evaluate(_NAMELESS) == [], address
         assert page.title().endswith("声音复刻平台" if language == "zh-CN" else "Voice Cloning Portal"), address

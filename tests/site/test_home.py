@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
 
 from synthesis.models import SynthesisJob
 from voiceclone_site.accounts.models import User
@@ -108,19 +107,6 @@ def test_it_names_the_next_step(
 ) -> None:
     voice_of(alice, account, state=state)
     assert next_step in alice_client.get("/dashboard/").content.decode()
-
-
-def test_it_asks_as_little_for_thirty_rows_as_for_three(
-    alice: User, alice_client: Client, account: ProviderAccount, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    for _number in range(3):
-        spoken(voice_of(alice, account))
-    with django_assert_num_queries(7):  # session, person, states, usage, voices, jobs, sandbox notice
-        alice_client.get("/dashboard/")
-    for _number in range(27):
-        spoken(voice_of(alice, account))
-    with django_assert_num_queries(7):
-        alice_client.get("/dashboard/")
 
 
 @pytest.mark.parametrize("address", ["/", "/accounts/login/", "/nowhere/"])

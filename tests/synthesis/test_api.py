@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from synthesis import services
@@ -258,16 +257,6 @@ def test_it_names_the_filter_that_is_wrong(alice_api: APIClient, query: str) -> 
     refusal = alice_api.get(f"{JOBS}?{query}")
     assert refusal.status_code == 400
     assert list(refusal.json()["error"]["fields"]) == [query.split("=")[0]]
-
-
-def test_it_asks_the_database_as_often_for_many_jobs_as_for_few(
-    alice_api: APIClient, voice: VoiceClone, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    jobs(voice, 30)
-    alice_api.get(JOBS)  # notes the use of the token, once a minute
-    for page_size in (1, 30):
-        with django_assert_num_queries(2):
-            assert len(alice_api.get(f"{JOBS}?page_size={page_size}").json()["results"]) == page_size
 
 
 def spoken(voice: VoiceClone, *, owner: User | None = None, token_id: int | None = None) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
 
 from synthesis.models import SynthesisJob
 from tests.front import Answer, Portal
@@ -244,19 +243,6 @@ def test_it_walks_the_history_by_cursor(alice_client: Client, voice: VoiceClone)
     second = alice_client.get(f"/history/?{first.older}").context["page"]
     assert [job.text for job in second.rows] == [f"Text {number:02}" for number in reversed(range(5))]
     assert second.older == ""
-
-
-def test_it_asks_as_little_for_thirty_jobs_as_for_three(
-    alice_client: Client, voice: VoiceClone, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    for _number in range(3):
-        job_of(voice)
-    with django_assert_num_queries(4):  # session, person, jobs with their voices, sandbox notice
-        alice_client.get("/history/")
-    for _number in range(27):
-        job_of(voice)
-    with django_assert_num_queries(4):
-        alice_client.get("/history/")
 
 
 @pytest.mark.parametrize("state", State.values)

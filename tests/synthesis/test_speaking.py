@@ -271,8 +271,8 @@ def test_it_erases_text_and_audio_but_not_what_was_counted(ready_voice: VoiceClo
     assert not path.exists()
     assert job.text == ""
     assert not SynthesisJob.objects.visible_to(alice).exists()
-    (line,) = [line for line in usage.lines(alice, since=timezone.localdate()) if line.used.jobs]
-    assert (line.used.characters, line.used.cost) == (15, Decimal("0.0015"))
+    used = usage.total(usage.used_by(alice, "day", since=timezone.localdate()).values())
+    assert (used.jobs, used.characters, used.cost) == (1, 15, Decimal("0.0015"))
     assert books.discrepancies() == []
 
 

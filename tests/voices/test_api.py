@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django_q.models import OrmQ
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from tests.cast import program_with, token_of
@@ -194,21 +194,6 @@ def test_it_refuses_a_cursor_it_did_not_give(
     assert refusal.json()["error"]["code"] in ("invalid_input", "not_found")
 
 
-def test_it_asks_the_database_as_often_for_many_voices_as_for_few(
-    alice_api: APIClient,
-    alice: User,
-    order_voice: Callable[..., VoiceClone],
-    aliyun_account: ProviderAccount,
-    django_assert_num_queries: DjangoAssertNumQueries,
-) -> None:
-    order_voice()
-    rows(alice, aliyun_account, 30)
-    alice_api.get(VOICES)  # notes the use of the token, once a minute
-    for page_size in (1, 31):
-        with django_assert_num_queries(3):
-            assert len(alice_api.get(f"{VOICES}?page_size={page_size}").json()["results"]) == page_size
-
-
 # --- one voice -------------------------------------------------------------------------------------------------------
 
 
@@ -227,6 +212,37 @@ def test_it_names_what_is_wrong_with_a_name(
     refusal = alice_api.patch(f"{VOICES}/{voice.pk}", body, format="json")
     assert refusal.status_code == 400
     assert list(refusal.json()["error"]["fields"]) == ["name"]
+
+
+def test_it_switches_repeats_on_and_off_and_renames_in_the_same_breath_or_not_at_all(
+    alice_api: APIClient, alice: User, aliyun_account: ProviderAccount
+) -> None:
+    (voice,) = rows(alice, aliyun_account, 1)
+    address = f"{VOICES}/{voice.pk}"
+
+    def changed(**wish: Any) -> Any:
+        return alice_api.patch(address, wish, format="json")
+
+    assert alice_api.get(address).json()["answers_repeats"] is False
+    assert changed(answers_repeats=True, name="x" * 61).status_code == 400
+    assert alice_api.get(address).json()["answers_repeats"] is False
+    assert changed(answers_repeats=None).status_code == 400
+    assert changed(answers_repeats=True).json()["answers_repeats"] is True
+    both = changed(answers_repeats=False, name="Anna").json()
+    assert (both["answers_repeats"], both["name"]) == (False, "Anna")
+    assert [event["kind"] for event in alice_api.get(f"{address}/events").json()["results"]] == [
+        "repeats_on",
+        "repeats_off",
+        "renamed",
+    ]
+
+
+def test_a_voice_that_cannot_be_given_texts_has_no_repeats(
+    alice_api: APIClient, alice: User, qiniu_account: ProviderAccount
+) -> None:
+    (voice,) = rows(alice, qiniu_account, 1, provider="qiniu", model=qiniu_account.traits.default_model)
+    refusal = alice_api.patch(f"{VOICES}/{voice.pk}", {"answers_repeats": True}, format="json")
+    assert (refusal.status_code, refusal.json()["error"]["code"]) == (422, "not_supported")
 
 
 def test_it_tells_what_has_happened_to_a_voice(alice_api: APIClient, ready_voice: VoiceClone) -> None:

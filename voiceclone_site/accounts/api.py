@@ -33,7 +33,7 @@ class MeView(APIView):
     required_scopes = ANY
 
     @extend_schema(
-        operation_id="me", summary=_("Who am I"), description="Any valid token may ask.", responses=MeSerializer
+        operation_id="me", summary=_("Who am I"), description=_("Any valid token may ask."), responses=MeSerializer
     )
     def get(self, request: Request) -> Response:
         assert isinstance(request.user, User)

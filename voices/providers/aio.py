@@ -81,17 +81,17 @@ async def _task(
     finished = False
     patience = Patience(where)
     try:
-        for send in session.open():
-            connection.send(send.frame)
+        connection.send(*(send.frame for send in session.open()))
         while not finished:
             patience.check()
             said: list[Spoken] = []
             failure: ProviderError | None = None
+            answers: list[str | bytes] = []
             for message in await connection.receive(where.frame_timeout):
                 try:
                     for event in session.receive(message):
                         if isinstance(event, Send):
-                            connection.send(event.frame)
+                            answers.append(event.frame)
                         else:
                             said.append(event)
                             finished = finished or isinstance(event, Done)
@@ -99,6 +99,8 @@ async def _task(
                     failure = error
                 if finished or failure:
                     break
+            if answers:
+                connection.send(*answers)
             if finished:
                 pool.give_back(where, connection)
             if said:
@@ -194,14 +196,15 @@ class Connection(asyncio.Protocol):
         """Whether it still stands with nothing waiting: an idle connection that has something to say is on its way out."""
         return self.stands and not self._messages
 
-    def send(self, frame: str | bytes) -> None:
-        """What cannot be sent is not raised: what the other side said before it hung up still waits to be received."""
+    def send(self, *frames: str | bytes) -> None:
+        """In one go. What cannot be sent is not raised: what the other side said before it hung up still waits to be received."""
         if not self.stands:
             return
-        if isinstance(frame, str):
-            self._protocol.send_text(frame.encode(errors="replace"))
-        else:
-            self._protocol.send_binary(frame)
+        for frame in frames:
+            if isinstance(frame, str):
+                self._protocol.send_text(frame.encode(errors="replace"))
+            else:
+                self._protocol.send_binary(frame)
         self._flush()
 
     async def receive(self, timeout: float) -> list[str | bytes]:
@@ -343,8 +346,5 @@ class Connection(asyncio.Protocol):
             self._reader.set_result(None)
 
     def _flush(self) -> None:
-        if self._transport is None:
-            return
-        for data in self._protocol.data_to_send():
-            if data:
-                self._transport.write(data)
+        if self._transport is not None and (data := b"".join(self._protocol.data_to_send())):
+            self._transport.write(data)
