@@ -11,6 +11,14 @@ from synthesis.errors import UnreadableAudio
 MOST_A_SECOND = 20
 """Counted characters: more than any voice says at its fastest, where a Chinese character counts two. So the estimate is never
 less than what was heard."""
+SLOWEST_CHARACTER, LONGEST_PAUSES = 2.0, 60.0
+"""Seconds: more than any voice takes for a counted character at its slowest, and than all pauses that a text can ask for."""
+
+
+def most_bytes(characters: int, *, sample_rate: int) -> int:
+    """More than this is no speech of a text of so many counted characters, in whatever format: as 16-bit PCM it were longer than
+    anybody speaks."""
+    return round((LONGEST_PAUSES + SLOWEST_CHARACTER * characters) * sample_rate * 2)
 
 
 def heard_of(expected: int, *, share: float, path: Path, audio_format: str, sample_rate: int) -> int:

@@ -120,7 +120,12 @@ class SynthesisJob(DurableRow):
             models.Index(
                 fields=["batch", "-created_at", "-id"], name="job_batch", condition=models.Q(batch__isnull=False)
             ),
-            models.Index(fields=["repeat_key"], name="job_repeat_key", condition=models.Q(repeat_key__isnull=False)),
+            # Its owner first, and in order: SQLite would take an index of all that has gone well for the better one.
+            models.Index(
+                fields=["owner", "repeat_key", "-created_at", "-id"],
+                name="job_repeat_key",
+                condition=models.Q(repeat_key__isnull=False),
+            ),
             models.Index(fields=["repeat_of"], name="job_repeats", condition=models.Q(repeat_of__isnull=False)),
         ]
 

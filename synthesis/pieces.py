@@ -32,12 +32,12 @@ from synthesis.models import JobEvent, SpeechPiece, SynthesisJob
 from synthesis.streaming import INTENT, LEASE, RENEW_EVERY, request_of, watched
 from voices import failures, ledger
 from voices.durable import declare_intent, give_back, renew, write_back
-from voices.errors import Fault, PortalError
+from voices.errors import Fault, PortalError, StorageUnavailable
 from voices.models import VoiceClone
 from voices.providers import ws
 from voices.providers.base import Audio, Done, Mark, Started, Usage
 from voices.providers.errors import ProviderError, StreamBroken
-from voices.storing import store
+from voices.storing import discard, store
 
 if TYPE_CHECKING:
     from synthesis.encoder import Encoder
@@ -51,7 +51,7 @@ State = SynthesisJob.State
 
 
 class PieceBroken(Exception):
-    """A piece was not spoken to its end. `characters` is what the provider had counted until then."""
+    """A piece was not spoken to its end, or could not be kept. `characters` is what the provider had counted until then."""
 
     def __init__(self, error: ProviderError | PortalError, *, characters: int, request_id: str) -> None:
         super().__init__(str(error))
@@ -120,7 +120,10 @@ def speak(job: SynthesisJob, piece: SpeechPiece) -> None:
         piece.milliseconds = round(heard.bytes / 2 / job.sample_rate * 1000)
         piece.spoken_at = timezone.now()
         file.seek(0)
-        store(piece.audio, "spoken.pcm", File(file))
+        try:
+            store(piece.audio, "spoken.pcm", File(file))
+        except StorageUnavailable as error:
+            raise PieceBroken(error, characters=piece.characters, request_id=heard.request_id) from error
     told: dict[str, Any] = {
         "characters": job.characters + piece.characters,
         "pieces_spoken": job.pieces_spoken + 1,
@@ -135,7 +138,9 @@ def speak(job: SynthesisJob, piece: SpeechPiece) -> None:
 
 
 def join(job: SynthesisJob) -> None:
-    """All pieces one after another, as one file in the job's format. Does nothing to a job that was moved meanwhile."""
+    """All pieces one after another, as one file in the job's format. Does nothing to a job that was moved meanwhile.
+
+    Raises StorageUnavailable, and the job is as it was."""
     pieces = list(job.spoken_pieces.all())
     suffix = f".{audio.extension(job.audio_format)}"
     with tempfile.NamedTemporaryFile(dir=_spool(), prefix=f"{job.pk}-", suffix=suffix) as file:
@@ -169,13 +174,13 @@ def join(job: SynthesisJob) -> None:
                     ledger.audio(job.pk, owner_id=job.owner_id, voice=job.voice, size=size, token_id=job.token_id)
                 )
     except BaseException:
-        job.audio.storage.delete(job.audio.name or "")
+        discard(job.audio.storage, job.audio.name or "")
         raise
     if written:
         forget(job)
         VoiceClone.objects.filter(pk=job.voice_id).update(spoken_at=timezone.now())
     else:
-        job.audio.storage.delete(job.audio.name or "")
+        discard(job.audio.storage, job.audio.name or "")
 
 
 def forget(job: SynthesisJob) -> None:

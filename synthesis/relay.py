@@ -17,14 +17,16 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.utils import timezone
 
 from synthesis.errors import Cancelled, ClientLeft, EmptySpeech, Interrupted
 from synthesis.in_turn import Passage, speak_in_turn
 from synthesis.models import SynthesisJob
 from synthesis.replay import Replay
-from synthesis.settling import Heard, Tally, append_to, settle_broken, settle_together, spool_file
+from synthesis.settling import Heard, Tally, append_to, check_flow, settle_broken, settle_together, spool_file
 from synthesis.streaming import LEASE, RENEW_EVERY, request_of
+from synthesis.warming import spoken_through_lately
 from voices import circuit, leave
 from voices.errors import Busy, Fault, PortalError
 from voices.models import ProviderAccount
@@ -59,14 +61,28 @@ class Relay:
         self.settling = DatabaseThreads(threads, name="speech-settling", prepare=prepare_thread)
         # A storage that hangs keeps those waiting who ask for what it holds, and nobody else.
         self.reading = DatabaseThreads(threads, name="speech-reading", prepare=prepare_thread)
-        self._whole = Together(self.settling, _close_whole, most=TOGETHER)
+        # A bucket keeps a group waiting; a disk hardly does, and groups should be large.
+        at_once = 1 if isinstance(default_storage, FileSystemStorage) else threads
+        self._whole = Together(self.settling, _close_whole, most=TOGETHER, at_once=at_once)
         self.speaking: dict[uuid.UUID, Voice | Replay] = {}
         self._settlements: set[asyncio.Future[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
+        self._warming: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        """Waits for nothing: neither a database nor a provider that is away keeps it from starting."""
         self.pool.look_after()
         self._keeper = asyncio.get_running_loop().create_task(self._keep_leases())
+        self._warming = asyncio.get_running_loop().create_task(self._warm())
+
+    async def _warm(self) -> None:
+        try:
+            expected = await self.opening.run(partial(on_a_living_connection, spoken_through_lately))
+        except Exception:
+            logger.exception("no connection could be opened ahead")
+            return
+        for speech, where in expected:
+            self.pool.expect(where, partial(aio.open_connection, speech, where))
 
     async def stop(self) -> None:
         """Nobody speaks any more: wait until everything is in the books."""
@@ -74,10 +90,10 @@ class Relay:
             voice.stop(Interrupted())
         while self._settlements or self.speaking:
             await asyncio.sleep(0.02)
-        if self._keeper is not None:
-            self._keeper.cancel()
+        for task in filter(None, (self._keeper, self._warming)):
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._keeper
+                await task
         await self.pool.close()
         self.opening.close()
         self.settling.close()
@@ -138,6 +154,11 @@ class Relay:
     def is_settling(self) -> bool:
         return bool(self._settlements)
 
+    @property
+    def is_warm(self) -> bool:
+        """What was to be opened ahead at the start is known."""
+        return self._warming is not None and self._warming.done()
+
     async def settle(self, heard: Heard) -> None:
         """Close the books of a job that was spoken to its end. Whoever waits may be cancelled: they are closed all the same.
 
@@ -148,13 +169,15 @@ class Relay:
         settled.add_done_callback(self._settlements.discard)
         await asyncio.shield(settled)
 
-    def later(self, books: Callable[[], None]) -> None:
-        """Close somebody's books in a thread, behind whatever they are waiting for."""
-        task = asyncio.get_running_loop().create_task(self._settle(books))
+    def later(self, books: Callable[[], None], *, behind: asyncio.Future[None] | None = None) -> None:
+        """Close somebody's books in a thread, behind whatever they are waiting for, and what is still being written."""
+        task = asyncio.get_running_loop().create_task(self._settle(books, behind))
         self._settlements.add(task)
         task.add_done_callback(self._settlements.discard)
 
-    async def _settle(self, books: Callable[[], None]) -> None:
+    async def _settle(self, books: Callable[[], None], behind: asyncio.Future[None] | None) -> None:
+        if behind is not None:
+            await asyncio.wait([behind])
         try:
             await self.settling.run(partial(_on_a_living_connection, books))
         except Exception:
@@ -191,6 +214,7 @@ class Voice:
         self._kept_bytes = 0
         self._marks: list[Mark] = []
         self._path: Path | None = None
+        self._writing: asyncio.Future[None] | None = None
         self._stopped: PortalError | None = None
         self._task = asyncio.current_task()
         self._settled = False
@@ -223,13 +247,16 @@ class Voice:
         self._settled = True
         self._relay.speaking.pop(self.job.pk, None)
         told = self._told(error)
-        await self._said.aclose()
-        if told is None:
-            await self._relay.settle(Heard(self.job, self.tally, self._path, self._kept))
-        elif self.tally.audio_bytes or isinstance(told, ClientLeft | Cancelled | Interrupted):
-            self._relay.later(partial(_close_broken, self.job, self.tally, told, self._path, self._kept))
-        else:
-            self._relay.later(partial(self._relay.refuse, self.job, told))
+        try:
+            if told is None:
+                await self._relay.settle(Heard(self.job, self.tally, self._path, self._kept))
+            elif self.tally.audio_bytes or isinstance(told, ClientLeft | Cancelled | Interrupted):
+                books = partial(_close_broken, self.job, self.tally, told, self._path, self._kept)
+                self._relay.later(books, behind=self._writing)
+            else:
+                self._relay.later(partial(self._relay.refuse, self.job, told))
+        finally:
+            await self._said.aclose()
         return told
 
     def _told(self, error: BaseException | None) -> ProviderError | PortalError | None:
@@ -248,6 +275,7 @@ class Voice:
             heard = [data for event in said if (data := tally.take(event))]
             if tally.marks:
                 self._marks.extend(event for event in said if isinstance(event, Mark))
+            check_flow(self.job, tally)
             if not heard:
                 continue
             if tally.audio_bytes == len(heard[0]):
@@ -272,7 +300,9 @@ class Voice:
         if self._kept_bytes > IN_MEMORY:
             chunks, self._kept, self._kept_bytes = self._kept, [], 0
             self._path = self._path or spool_file(self.job)
-            await self._relay.settling.run(partial(append_to, self._path, chunks))
+            # Goes on when the listener leaves meanwhile: what was heard is measured by what lies there.
+            self._writing = asyncio.ensure_future(self._relay.settling.run(partial(append_to, self._path, chunks)))
+            await asyncio.shield(self._writing)
 
 
 # --- what the threads do ---------------------------------------------------------------------------------------------

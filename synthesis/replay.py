@@ -66,7 +66,7 @@ class Replay:
             return None
         self._left = True
         self._gone()
-        self._threads.soon(self._file.close)
+        self._threads.submit(self._file.close)
         if isinstance(error, asyncio.CancelledError):
             if self._stopped is not None and self._task is not None:
                 self._task.uncancel()

@@ -40,6 +40,7 @@ from voices.errors import (
     InvalidInput,
     NotSupported,
     PortalError,
+    StorageUnavailable,
     VoiceNotReady,
     WrongState,
 )
@@ -445,12 +446,23 @@ def advance(pk: uuid.UUID | str) -> None:
     logbook.begin(job=job.pk, voice=job.voice_id, user=job.owner_id, provider=job.provider)
     try:
         _step(job)
+    except StorageUnavailable as error:
+        _wait_for_the_storage(job, error)
     except Exception as error:
         logger.exception("synthesis job %s met what nobody foresaw", job.pk)
         if job.intent or job.attempts >= BACKGROUND_ATTEMPTS:
             _end(job, error, spoken_perhaps=bool(job.intent))
         else:
             _try_again(job, Fault())
+
+
+def _wait_for_the_storage(job: SynthesisJob, error: StorageUnavailable) -> None:
+    """What was spoken is kept in pieces, and cannot be read or joined now. However long that takes: no attempt is counted."""
+    if job.intent:
+        _end(job, error, spoken_perhaps=True)
+        return
+    due_at = timezone.now() + timedelta(seconds=error.retry_after)
+    write_back(job, attempts=max(job.attempts - 1, 0), due_at=due_at, **failures.kept(error))
 
 
 def advance_next(pk: uuid.UUID | str) -> None:

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -26,14 +27,14 @@ from synthesis.errors import Cancelled, ClientLeft
 from synthesis.marks import as_json
 from synthesis.models import JobEvent, SynthesisJob
 from voices import failures, ledger, plain_sql
-from voices.durable import WriteBack, write_back_together
-from voices.errors import Fault, PortalError
+from voices.durable import WriteBack, renew, write_back_together
+from voices.errors import Fault, PortalError, StorageUnavailable
 from voices.ledger import Purpose
 from voices.models import VoiceClone
 from voices.providers.base import Audio, Done, Mark, Progress, Started, Usage
 from voices.providers.driving import Spoken
-from voices.providers.errors import ProviderError
-from voices.storing import store
+from voices.providers.errors import ProviderError, StreamBroken
+from voices.storing import discard, store
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ State = SynthesisJob.State
 
 DATABASE_IS_AWAY = (OperationalError, InterfaceError)
 """Then the rows cannot say so: their leases run out, and the sweep says it."""
+STORING = timedelta(seconds=90)
+"""What one try to store a sound takes at most."""
 FORGOTTEN_AFTER = 6 * 3600.0
 """Seconds without a byte after which a spooled file belongs to a process that died."""
 
@@ -85,12 +88,13 @@ class Tally:
 @dataclass(frozen=True, slots=True)
 class Heard:
     """A job of which all has been said, and where its audio is: in the file at `path`, with `rest` still to come behind it, or all
-    of it in `rest`."""
+    of it in `rest`. `waits`: after which times it is stored again while the storage is away."""
 
     job: SynthesisJob
     tally: Tally
     path: Path | None
     rest: Sequence[bytes] = ()
+    waits: Sequence[timedelta] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +113,19 @@ class _Ending:
 
     def forget_audio(self) -> None:
         if name := self.columns.get("audio"):
-            self.job.audio.storage.delete(name)
+            discard(self.job.audio.storage, name)
 
 
-def settle_whole(job: SynthesisJob, tally: Tally, path: Path) -> None:
-    """All has been said and lies at `path`. Raises UnreadableAudio when that is no audio of its format, and whatever a full disk
-    or a lost database raises; the job has then failed."""
-    for error in settle_together([Heard(job, tally, path)]):
+def check_flow(job: SynthesisJob, tally: Tally) -> None:
+    """Raises StreamBroken when more sound has come than the text has time for: a flood would fill the disk."""
+    if tally.audio_bytes > counting.most_bytes(job.characters_expected, sample_rate=job.sample_rate):
+        raise StreamBroken("the provider sent more sound than the text has time for", provider=job.provider)
+
+
+def settle_whole(job: SynthesisJob, tally: Tally, path: Path, *, waits: Sequence[timedelta] = ()) -> None:
+    """All has been said and lies at `path`. Raises UnreadableAudio when that is no audio of its format, StorageUnavailable, and
+    whatever a full disk or a lost database raises; the job has then failed."""
+    for error in settle_together([Heard(job, tally, path, waits=waits)]):
         if error is not None:
             raise error
 
@@ -174,7 +184,7 @@ def _kept(heard: Heard) -> _Ending:
         sound.flush()
         sound.seek(0)
         name = f"{job.pk}.{audio.extension(job.audio_format)}"
-        store(job.audio, name, File(sound) if path is None else _Movable(sound, path))
+        _store(job, name, File(sound) if path is None else _Movable(sound, path), waits=heard.waits)
     stored = {"audio": job.audio.name, "audio_bytes": facts.bytes, "seconds": facts.seconds, "marks": tally.marks}
     characters = tally.characters or job.characters_expected
     return _Ending(job, tally, State.SUCCESS, failures.CLEARED | stored, characters)
@@ -193,6 +203,21 @@ def _fail(heard: Heard, error: Exception) -> None:
     finally:
         if heard.path is None and path is not None:
             path.unlink(missing_ok=True)
+
+
+def _store(job: SynthesisJob, name: str, spoken: File[Any], *, waits: Sequence[timedelta]) -> None:
+    for wait in waits:
+        try:
+            store(job.audio, name, spoken)
+        except StorageUnavailable:
+            logger.warning("synthesis job %s is spoken and paid; its sound is stored again in %s", job.pk, wait)
+            # Not ours any more: whoever has it closes its books.
+            if not renew(job, lease=wait + STORING):
+                raise
+            time.sleep(wait.total_seconds())
+        else:
+            return
+    store(job.audio, name, spoken)
 
 
 class _Movable(File):  # type: ignore[type-arg]
@@ -264,10 +289,10 @@ def _write(endings: Sequence[_Ending]) -> bool:
         with plain_sql.writing():
             if not write_back_together(found):
                 return False
-            _account_for(endings)
-            # In one order, or two processes would wait for each other.
+            # In one order and before the meters, as everybody locks them (voices/ledger.py), or two would wait for each other.
             for voice_id in sorted({ending.job.voice_id for ending in endings}):
                 plain_sql.update(VoiceClone, where={"id": voice_id}, values={"spoken_at": now})
+            _account_for(endings)
     except BaseException:
         for ending, was in zip(endings, as_they_were, strict=True):
             vars(ending.job).update(was)

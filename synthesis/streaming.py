@@ -15,7 +15,7 @@ from datetime import timedelta
 from synthesis import progress
 from synthesis.errors import Cancelled, ClientLeft, EmptySpeech
 from synthesis.models import SynthesisJob
-from synthesis.settling import Tally, settle_broken, settle_whole, spool_file
+from synthesis.settling import Tally, check_flow, settle_broken, settle_whole, spool_file
 from voices import circuit, leave
 from voices.durable import declare_intent, renew
 from voices.errors import Fault, NotSupported, PortalError
@@ -30,6 +30,8 @@ from voices.providers.errors import ProviderError, StreamBroken
 LEASE = timedelta(seconds=45)
 RENEW_EVERY = 5.0
 TELL_EVERY = 0.5
+STORED_AGAIN_AFTER = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 10, 20))
+"""While the storage is away: nobody listens here, and what has been spoken is paid."""
 INTENT = "synthesize"
 
 
@@ -80,7 +82,9 @@ class SpeechStream:
                 self._keep_lease()
                 if isinstance(event, Progress):
                     self._tell(event.share)
-                if data := self.tally.take(event):
+                data = self.tally.take(event)
+                check_flow(self.job, self.tally)
+                if data:
                     self._file.write(data)
                     yield data
             if not self.tally.ended:
@@ -130,7 +134,7 @@ class SpeechStream:
                 self._file.flush()
             if error is None:
                 self._file.close()
-                settle_whole(self.job, self.tally, self._path)
+                settle_whole(self.job, self.tally, self._path, waits=STORED_AGAIN_AFTER)
             else:
                 settle_broken(self.job, self.tally, error, heard=self._path)
         finally:

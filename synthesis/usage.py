@@ -35,9 +35,10 @@ def series(
     owner: Owner, *, since: datetime, until: datetime, interval: Interval, measure: Measure, by: str = ""
 ) -> Series:
     """`by` is the column whose values are told apart. Stretches begin in the site's time zone, each whole one that touches the time
-    asked for. Raises InvalidInput when they would be too many."""
+    asked for; repeats used nothing. Raises InvalidInput when they would be too many."""
     step: Any = "day" if interval == "cumulative" else interval
-    rows = SynthesisJob.objects.filter(owner=owner, created_at__gte=since, created_at__lte=until).order_by()
+    spoken = SynthesisJob.objects.filter(owner=owner, repeat_of=None)
+    rows = spoken.filter(created_at__gte=since, created_at__lte=until).order_by()
     first = rows.order_by("created_at").values_list("created_at", flat=True).first()
     moments = _moments(max(since, first), until, step) if first else []
     grouped = rows.annotate(stretch=Trunc("created_at", step)).values("stretch", *([by] if by else []))

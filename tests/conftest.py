@@ -13,6 +13,7 @@ from tests.cast import (
     nobody_api,
     visitor,
 )
+from tests.clockwork import clockwork, its_account, its_voice
 from tests.front import portal
 from tests.portal import (
     _listener,
@@ -43,10 +44,13 @@ __all__ = [
     "charlie",
     "charlie_api",
     "charlie_client",
+    "clockwork",
     "dana",
     "dana_client",
     "driver",
     "iflytek_account",
+    "its_account",
+    "its_voice",
     "make_driver",
     "nobody_api",
     "order_voice",

@@ -11,15 +11,16 @@ import io
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.handlers.wsgi import WSGIHandler
 
 from synthesis.handover import RELAY_HEADER
+from voiceclone_site.listening import PATIENCE
 
 logger = logging.getLogger("voiceclone_site.access")
 
@@ -29,6 +30,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 HandOver = Callable[[str, Headers, Scope, Receive, Send], Awaitable[None]]
 """Answers instead of a view that has begun a job, whose id it is given together with the view's headers."""
+T = TypeVar("T")
 
 
 class DjangoInThreads:
@@ -36,10 +38,11 @@ class DjangoInThreads:
         self._handler = WSGIHandler()
         self._hand_over = hand_over
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="django", initializer=prepare)
+        self._clients = _Clients()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()
-        exchange = _Exchange(loop, receive, send)
+        exchange = _Exchange(self._clients.on(loop), receive, send)
         began = time.monotonic()
         environ = environ_of(scope, io.BufferedReader(_Body(exchange), buffer_size=1 << 16))
         job_id = await loop.run_in_executor(self._threads, partial(exchange.answer, self._handler, environ))
@@ -47,8 +50,48 @@ class DjangoInThreads:
         if job_id:
             await self._hand_over(job_id, exchange.headers, scope, receive, send)
 
-    def close(self) -> None:
-        self._threads.shutdown()
+    async def close(self) -> None:
+        """Who is still waited for counts as having left. The loop must go on meanwhile: it is what the threads wait for."""
+        self._clients.give_up()
+        await asyncio.to_thread(self._threads.shutdown)
+
+
+Ask = Callable[[Coroutine[Any, Any, T]], T]
+
+
+class _Clients:
+    """What threads ask of the clients, by way of the event loop."""
+
+    def __init__(self) -> None:
+        self._asked: set[Future[Any]] = set()
+        self._given_up = False
+
+    def on(self, loop: asyncio.AbstractEventLoop) -> Ask[Any]:
+        """Raises ConnectionAbortedError for a client that does nothing, and for every client when the server stops."""
+
+        def ask(what: Coroutine[Any, Any, T]) -> T:
+            answer = asyncio.run_coroutine_threadsafe(_patiently(what), loop)
+            self._asked.add(answer)
+            if self._given_up:
+                answer.cancel()
+            try:
+                return answer.result()
+            except (CancelledError, TimeoutError):
+                raise ConnectionAbortedError("the client left, or the server stops") from None
+            finally:
+                self._asked.discard(answer)
+
+        return ask
+
+    def give_up(self) -> None:
+        self._given_up = True
+        for answer in list(self._asked):
+            answer.cancel()
+
+
+async def _patiently(what: Coroutine[Any, Any, T]) -> T:
+    async with asyncio.timeout(PATIENCE):
+        return await what
 
 
 def _note(environ: Mapping[str, Any], exchange: _Exchange, *, seconds: float) -> None:
@@ -64,11 +107,11 @@ def _note(environ: Mapping[str, Any], exchange: _Exchange, *, seconds: float) ->
 class _Exchange:
     """One request, seen from its thread."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, receive: Receive, send: Send) -> None:
+    def __init__(self, ask: Ask[Any], receive: Receive, send: Send) -> None:
         self.status = 500
         self.headers: Headers = []
         self.bytes_sent = 0
-        self._loop = loop
+        self._ask = ask
         self._receive = receive
         self._send = send
         self._begun = False
@@ -84,10 +127,12 @@ class _Exchange:
             ahead = b""
             for chunk in answered:
                 # One piece stays behind, so that an answer of one piece goes out in one go.
-                if ahead and not self._on_the_loop(self._pass_on, ahead, True):
+                if ahead and not self._ask(self._pass_on(ahead, more=True)):
                     return ""
                 ahead = chunk
-            self._on_the_loop(self._pass_on, ahead, False)
+            self._ask(self._pass_on(ahead, more=False))
+            return ""
+        except ConnectionAbortedError:
             return ""
         finally:
             close = getattr(answered, "close", None)
@@ -98,7 +143,7 @@ class _Exchange:
         """Raises ConnectionError when the client has left in the middle of it."""
         if self._all_read:
             return b""
-        message = asyncio.run_coroutine_threadsafe(_received(self._receive), self._loop).result()
+        message = self._ask(_received(self._receive))
         if message["type"] != "http.request":
             self._all_read = True
             raise ConnectionAbortedError("the client left while it was sending")
@@ -113,10 +158,7 @@ class _Exchange:
         ]
         return lambda _data: None
 
-    def _on_the_loop(self, call: Callable[[bytes, bool], Awaitable[bool]], data: bytes, more: bool) -> bool:
-        return asyncio.run_coroutine_threadsafe(_awaited(call(data, more)), self._loop).result()
-
-    async def _pass_on(self, data: bytes, more: bool) -> bool:
+    async def _pass_on(self, data: bytes, *, more: bool) -> bool:
         """Waits while the client is slow. False: it has left."""
         if not self._begun:
             self._begun = True
@@ -153,10 +195,6 @@ class _Body(io.RawIOBase):
 
 async def _received(receive: Receive) -> MutableMapping[str, Any]:
     return await receive()
-
-
-async def _awaited(answer: Awaitable[bool]) -> bool:
-    return await answer
 
 
 def environ_of(scope: Scope, body: io.BufferedIOBase) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from voiceclone_site.requests import current_request_id
 from voices import book, outward, webhooks
 from voices import errors as portal
 from voices.models import Measure
-from voices.pricing import in_yuan
+from voices.pricing import plain
 from voices.providers import errors as provider
 from voices.providers.errors import Act
 
@@ -69,6 +69,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     portal.AccountPaused: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.CircuitOpen: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.KeyInUse: HTTPStatus.CONFLICT,
+    portal.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     portal.KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     portal.Fault: HTTPStatus.INTERNAL_SERVER_ERROR,
     outward.AddressRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -93,6 +94,7 @@ OPERATOR_ACTS = (
     portal.NoAccount,
     portal.AccountExhausted,
     portal.AccountPaused,
+    portal.StorageUnavailable,
     portal.Fault,
     provider.ConfigurationError,
 )
@@ -189,7 +191,7 @@ def problem_of(error: BaseException) -> Problem | None:
 
 def _retry_after(error: portal.PortalError) -> float | None:
     """Seconds until the same request may work without anybody doing anything."""
-    if isinstance(error, portal.Busy):
+    if isinstance(error, portal.Busy | portal.StorageUnavailable):
         return error.retry_after
     resets_at = None
     if isinstance(error, portal.AccountExhausted):
@@ -228,9 +230,8 @@ def body_of(problem: Problem) -> dict[str, Any]:
 
 
 def _quota(quota: portal.Quota) -> dict[str, Any]:
-    amounts: dict[str, Any] = {name: getattr(quota, name) for name in ("used", "limit", "left", "asked")}
-    if quota.measure == Measure.COST:
-        amounts = {name: float(in_yuan(micro)) for name, micro in amounts.items()}
+    measure = Measure(quota.measure)
+    amounts = {name: plain(measure, getattr(quota, name)) for name in ("used", "limit", "left", "asked")}
     return {"measure": quota.measure, **amounts, "resets_at": quota.resets_at and quota.resets_at.isoformat()}
 
 

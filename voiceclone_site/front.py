@@ -37,7 +37,7 @@ class Front:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.relay.stop()
-        self._django.close()
+        await self._django.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _hand_over(self, job_id: str, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:

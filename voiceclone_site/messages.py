@@ -38,11 +38,20 @@ OF_JOB: dict[str, Any] = {
     "error": ERROR,
 }
 OF_QUOTA: dict[str, Any] = {
-    "measure": {"type": "string", "enum": ["characters", "trainings", "voices", "storage"]},
+    "measure": {"type": "string", "enum": ["characters", "trainings", "voices", "storage", "cost"]},
+    "token": {
+        "type": ["object", "null"],
+        "description": "Whose budget it is; null: a limit of your own.",
+        "required": ["id", "name"],
+        "properties": {"id": {"type": "integer"}, "name": {"type": "string"}},
+    },
     "percent": {"type": "integer", "enum": [80, 100], "description": "Which line was passed."},
-    "used": {"type": "integer", "description": "What is held for work under way included; storage in bytes."},
-    "limit": {"type": "integer"},
-    "left": {"type": "integer"},
+    "used": {
+        "type": "number",
+        "description": "What is held for work under way included; storage in bytes, cost in CNY.",
+    },
+    "limit": {"type": "number"},
+    "left": {"type": "number"},
     "resets_at": {
         "type": ["string", "null"],
         "format": "date-time",

@@ -83,7 +83,7 @@ def refusal(problem: Problem) -> Refusal:
         "param": next(iter(problem.fields or ()), theirs.param),
         "code": _code(problem, theirs),
     }
-    return Refusal(status=int(status), body={"error": error}, headers=_headers(problem))
+    return Refusal(status=int(status), body={"error": error}, headers=_headers(problem, theirs))
 
 
 def _status(problem: Problem) -> int:
@@ -106,8 +106,10 @@ def _code(problem: Problem, theirs: Theirs) -> str:
     return theirs.code if known else str(problem.provider_code)
 
 
-def _headers(problem: Problem) -> dict[str, str]:
-    headers = headers_of(problem) | {"X-Should-Retry": "true" if problem.retryable else "false"}
+def _headers(problem: Problem, theirs: Theirs) -> dict[str, str]:
+    # A quota begins anew by itself, but no client should wait for the month to end.
+    again = problem.retryable and theirs.kind != QUOTA
+    headers = headers_of(problem) | {"X-Should-Retry": "true" if again else "false"}
     if problem.provider is not None:
         headers["X-Vendor"] = problem.provider
     if problem.provider_request_id:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)
 LATE = timedelta(seconds=300)
 """A row that has been due for so long says that there are too few workers, or that rates are too low."""
+UNCLEAR = timedelta(seconds=1800)
+"""A call without an answer is cleared up in seven minutes where the provider can be asked; after this somebody is woken."""
 MOST_ROWS = 20
 MOST_FAILURES = 30
 
@@ -47,7 +49,7 @@ MOST_FAILURES = 30
 @dataclass(frozen=True, slots=True)
 class AccountStanding:
     """`held`: the operations that the provider wants a pause of, and until when. `differences`: findings that nobody has
-    dismissed."""
+    dismissed, beside those that the page shows as rows."""
 
     account: ProviderAccount
     meters: tuple[Reading, ...]
@@ -116,6 +118,7 @@ class Standing:
     queues: tuple[QueueStanding, ...]
     oldest: tuple[Oldest, ...]
     undecided: tuple[VoiceClone, ...]
+    unclear: tuple[VoiceClone, ...]
     owed: tuple[VoiceClone, ...]
     owed_findings: tuple[Finding, ...]
     failures: tuple[Failure, ...]
@@ -134,6 +137,11 @@ def standing() -> Standing:
         oldest=tuple(_oldest(now)),
         undecided=tuple(
             voices.filter(state=VoiceClone.State.UNKNOWN, due_at=None).order_by("intent_at", "pk")[:MOST_ROWS]
+        ),
+        unclear=tuple(
+            voices.filter(state=VoiceClone.State.UNKNOWN, due_at__isnull=False, intent_at__lt=now - UNCLEAR).order_by(
+                "intent_at", "pk"
+            )[:MOST_ROWS]
         ),
         owed=tuple(
             voices.filter(state=VoiceClone.State.DELETING).exclude(error_code="").order_by("updated_at")[:MOST_ROWS]
@@ -232,7 +240,9 @@ def _failure(rows: QuerySet[Any], row: Mapping[str, Any]) -> Failure:
 
 
 def _differences(accounts: Mapping[int, ProviderAccount]) -> Iterator[Differences]:
-    open_ones = Finding.objects.filter(dismissed_at=None).order_by("account", "kind")
+    # What is owed and what is undecided stands on the page by itself, as the rows say it now and not as the night found it.
+    open_ones = Finding.objects.filter(dismissed_at=None).exclude(kind__in=(Finding.Kind.DEBT, Finding.Kind.UNDECIDED))
+    open_ones = open_ones.order_by("account", "kind")
     for row in open_ones.values("account", "kind").annotate(number=Count("pk")):
         kind = Finding.Kind(row["kind"])
         yield Differences(accounts[row["account"]], kind.value, kind.label, row["number"])

@@ -129,12 +129,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="")
 if REDIS_URL:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+    CACHES = {"default": {"BACKEND": "voiceclone_site.caches.CountingRedis", "LOCATION": REDIS_URL}}
 else:
     # Shared by all processes of this host: log-in rate limits and the queue's status live here.
     CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "BACKEND": "voiceclone_site.caches.CountingFiles",
             "LOCATION": DATA_DIR / "cache",
             # At 300, its default, somebody who guesses e-mail addresses would push the lock on a door out of the cache.
             "OPTIONS": {"MAX_ENTRIES": 20_000},

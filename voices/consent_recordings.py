@@ -13,7 +13,7 @@ from voices.errors import Exhausted, InvalidInput
 from voices.intake import EXTENSIONS
 from voices.models import ConsentRecording, Owner
 from voices.providers.base import SampleRules
-from voices.storing import store
+from voices.storing import discard, store
 
 MOST = 200
 """Recordings that one person may have; those that are deleted do not count."""
@@ -49,7 +49,7 @@ def keep(owner: Owner, *, name: str, language: str, recording: File[bytes], file
     try:
         kept.save()
     except BaseException:
-        kept.audio.storage.delete(kept.audio.name or "")
+        discard(kept.audio.storage, kept.audio.name or "")
         raise
     return kept
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from voices import failures
 from voices.durable import move, wake
 from voices.errors import InvalidInput, WrongState
+from voices.findings import Finding
 from voices.models import VoiceClone, VoiceEvent
 from voices.outcomes import ADVANCE
 from voices.reconciling import take
@@ -37,6 +38,7 @@ def it_was_made(voice: VoiceClone, *, remote_id: str, by: str) -> None:
         raise InvalidInput(fields={"remote_id": [_("Please give the voice's id exactly as the provider shows it.")]})
     with transaction.atomic():
         take(voice, remote_id=remote_id, event="operator_found_it", by=by)
+        _forget_findings(voice)
 
 
 def nothing_happened(voice: VoiceClone, *, by: str) -> None:
@@ -58,6 +60,7 @@ def nothing_happened(voice: VoiceClone, *, by: str) -> None:
     )
     if not moved:
         raise WrongState(_("This voice has changed meanwhile. Please look at it again before going on."))
+    _forget_findings(voice)
     wake(ADVANCE, voice.pk)
 
 
@@ -77,6 +80,10 @@ def look_it_up(voice: VoiceClone, *, by: str) -> None:
     if not move(voice, states=UNDER_WAY, event=event, **known):
         raise WrongState(_("This voice has changed meanwhile. Please look at it again before going on."))
     wake(ADVANCE, voice.pk)
+
+
+def _forget_findings(voice: VoiceClone) -> None:
+    Finding.objects.filter(kind=Finding.Kind.UNDECIDED, voice=voice).delete()
 
 
 def _undecided(voice: VoiceClone) -> None:

@@ -18,6 +18,7 @@ PortalError                 has a `code` for programs and a `sentence` for peopl
 │   ├── AccountPaused           an operator has paused the provider account
 │   ├── CircuitOpen             the provider is unwell; we ask again by ourselves
 │   └── KeyInUse                the first request with this Idempotency-Key is still under way
+├── StorageUnavailable      the files' storage does not answer; `detail` is for operators
 ├── KeyReused               the Idempotency-Key belongs to another request
 └── Fault                   ours: nobody foresaw what happened; never raised, only kept in a row
 """
@@ -177,6 +178,22 @@ class KeyInUse(Busy):
     default_sentence = _(
         "The first request with this Idempotency-Key is still being answered. Please ask again in a moment."
     )
+
+
+class StorageUnavailable(PortalError):
+    """Nothing could be stored, read or deleted there, and waiting helps. `detail` is the storage's own words, for operators:
+    without the name of an object, and without an address that is signed."""
+
+    code = "storage_unavailable"
+    default_sentence = _(
+        "Recordings and speech can be neither kept nor read at the moment. Please try again in a minute; if it stays so, tell "
+        "the operator of this site."
+    )
+    retry_after = 30.0
+
+    def __init__(self, detail: str) -> None:
+        super().__init__()
+        self.detail = detail
 
 
 class KeyReused(PortalError):

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import translation
 from django.utils.translation import gettext
 
-from voices.errors import Fault, PortalError
+from voices.errors import Fault, PortalError, StorageUnavailable
 from voices.providers.errors import Act, ProviderError
 
 CLEARED: dict[str, Any] = {
@@ -24,8 +24,10 @@ def kept(error: ProviderError | PortalError) -> dict[str, Any]:
     with translation.override(None):
         sentence = str(error.sentence)
     if isinstance(error, PortalError):
-        action = str(Act.OPERATOR) if isinstance(error, Fault) else ""
-        return CLEARED | {"error_code": error.code, "error_sentence": sentence, "error_action": action}
+        action = str(Act.OPERATOR) if isinstance(error, Fault | StorageUnavailable) else ""
+        detail = error.detail[:2000] if isinstance(error, StorageUnavailable) else ""
+        told = {"error_code": error.code, "error_sentence": sentence, "error_detail": detail, "error_action": action}
+        return CLEARED | told
     columns = CLEARED | {
         "error_code": error.code,
         "error_sentence": sentence,

@@ -69,10 +69,9 @@ def _keep(voice: VoiceClone, source: SampleSource, content: bytes, inspection: s
     reading = ReadingText(source.reading_id, source.reading_text) if source.reading_id else None
     event = VoiceEvent(row=voice, kind="recording_fetched", detail={"bytes": inspection.size})
     try:
-        with intake.kept_only_on_success() as kept, transaction.atomic():
-            intake.keep(
-                voice, recording=ContentFile(content), inspection=inspection, consent=None, kept=kept, reading=reading
-            )
+        files = intake.stored(voice, recording=ContentFile(content), inspection=inspection, reading=reading)
+        with files as sample, transaction.atomic():
+            intake.keep(voice, sample, consent=None)
             source.delete()
             # Its row before the meters: whoever ends a voice takes the locks in this order.
             if not write_back(voice, event=event, attempts=0, due_at=timezone.now(), **failures.CLEARED):

@@ -7,10 +7,12 @@ from functools import partial
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from voices import reconciling
 from voices.asking import Question
+from voices.errors import WrongState
 from voices.evidence import EvidenceAdmin
 from voices.findings import Finding
 
@@ -47,9 +49,11 @@ class FindingAdmin(EvidenceAdmin):
     ]
     actions = ["adopt", "delete_there", "believe", "dismiss"]
     fits = {
-        "adopt": lambda finding: finding.kind == Finding.Kind.ORPHAN and finding.voice_id is not None,
+        "adopt": reconciling.is_waited_for,
         "delete_there": lambda finding: (
-            finding.kind in (Finding.Kind.ORPHAN, Finding.Kind.DUPLICATE) and finding.is_ours
+            finding.kind in (Finding.Kind.ORPHAN, Finding.Kind.DUPLICATE)
+            and finding.is_ours
+            and finding.account.traits.can_delete
         ),
         "believe": lambda finding: finding.kind in reconciling.BELIEVED,
         "dismiss": lambda finding: finding.dismissed_at is None,
@@ -67,8 +71,7 @@ class FindingAdmin(EvidenceAdmin):
 
     @admin.action(description=_("Delete it at the provider, if we made it"), permissions=["change"])
     def delete_there(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
-        done = _("It is deleted at the provider, or owed and tried again each night.")
-        self.each_by_itself(request, queryset, reconciling.delete_there, done=done)
+        self.each_by_itself(request, queryset, _delete_there, done=_("It is deleted at the provider."))
 
     @admin.action(description=_("Let the voice catch up with the provider"), permissions=["change"])
     def believe(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
@@ -77,3 +80,9 @@ class FindingAdmin(EvidenceAdmin):
     @admin.action(description=_("Leave it as it is"), permissions=["change"])
     def dismiss(self, request: HttpRequest, queryset: QuerySet[Finding]) -> None:
         self.each_by_itself(request, queryset, reconciling.dismiss, done=_("It stays as it is."))
+
+
+def _delete_there(finding: Finding) -> None:
+    if not reconciling.delete_there(finding):
+        sentence = _("It is not deleted yet: {why}. That is owed now, and tried again each night.")
+        raise WrongState(format_lazy(sentence, why=finding.error or _("a voice here has this id by now")))

@@ -12,36 +12,20 @@ from voices.consent import VERSION, Consent
 from voices.models import VoiceClone, VoiceConsent, VoiceSample
 from voices.providers.base import ReadingText
 from voices.samples import Inspection
-from voices.storing import store
+from voices.storing import discard, store
 
 # FFmpeg's names for a container, where they are not what people call such a file.
 EXTENSIONS = {"matroska": "webm", "mov": "m4a"}
 
 
 @contextmanager
-def kept_only_on_success() -> Iterator[list[VoiceSample]]:
-    """Files are no part of a transaction: those of the samples listed here are removed again when the block raises."""
-    kept: list[VoiceSample] = []
-    try:
-        yield kept
-    except BaseException:
-        for sample in kept:
-            for file in (sample.original, sample.prepared):
-                if file.name:
-                    file.storage.delete(file.name)
-        raise
+def stored(
+    voice: VoiceClone, *, recording: File[bytes], inspection: Inspection, reading: ReadingText | None = None
+) -> Iterator[VoiceSample]:
+    """The files of an inspected recording, and the row for them, which the block is to `keep`; removed again when it raises.
 
-
-def keep(
-    voice: VoiceClone,
-    *,
-    recording: File[bytes],
-    inspection: Inspection,
-    consent: Consent | None,
-    kept: list[VoiceSample],
-    reading: ReadingText | None = None,
-) -> VoiceSample:
-    """Store an inspected recording, what was read in it, and the consent for it; None: it was given with the order."""
+    They are stored before the block begins, for no transaction may wait for a storage. Raises StorageUnavailable.
+    """
     sample = VoiceSample(
         voice=voice,
         filename=inspection.filename[:200],
@@ -56,16 +40,25 @@ def keep(
         measurements=dict(inspection.measurements),
         findings=[finding.as_json() for finding in inspection.findings],
     )
-    kept.append(sample)
     recording.seek(0)
-    store(sample.original, f"original.{EXTENSIONS.get(inspection.container, inspection.container)}", recording)
-    store(sample.prepared, "prepared.wav", ContentFile(inspection.prepared))
+    try:
+        store(sample.original, f"original.{EXTENSIONS.get(inspection.container, inspection.container)}", recording)
+        store(sample.prepared, "prepared.wav", ContentFile(inspection.prepared))
+        yield sample
+    except BaseException:
+        for file in (sample.original, sample.prepared):
+            if file.name:
+                discard(file.storage, file.name)
+        raise
+
+
+def keep(voice: VoiceClone, sample: VoiceSample, *, consent: Consent | None) -> None:
+    """The row of a stored recording, with the consent for it; None: it was given with the order."""
     sample.save()
     if consent is not None:
         keep_consent(voice, sample, consent)
     else:
         voice.consents.filter(sample=None).update(sample=sample)
-    return sample
 
 
 def erase(sample: VoiceSample) -> None:

@@ -171,6 +171,12 @@ def holding(*claims: Claim) -> Iterator[None]:
     raise Busy(retry_after=1.0)
 
 
+def refuse_if_full(*claims: Claim) -> None:
+    """Raises the refusal that `holding` these would end in now; holds nothing."""
+    plans.open_meters(list(_summed(claim.moves for claim in claims)))
+    _open_meters_or_refuse(claims)
+
+
 def add(*claims: Claim) -> None:
     """Count what is there already, whatever the caps say."""
     _close((), beside=claims)

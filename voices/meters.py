@@ -32,8 +32,8 @@ OF_USER: Final[Sequence[Measure]] = (
 OF_TOKEN: Final[Sequence[Measure]] = (Measure.CHARACTERS, Measure.COST)
 OF_ACCOUNT: Final[Sequence[Measure]] = (Measure.TRAININGS, Measure.CHARACTERS, Measure.COST)
 MONTHLY: Final[Sequence[Measure]] = (Measure.CHARACTERS, Measure.TRAININGS)
-OF_PEOPLE: Final = "user:"
-"""How the key of a person's meter begins."""
+OF_PEOPLE, OF_TOKENS = "user:", "token:"
+"""How the key of a person's meter begins, and that of a token's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Gauge:
     def _whose(self) -> str:
         if self.user_id is not None:
             return f"{OF_PEOPLE}{self.user_id}"
-        return f"account:{self.account_id}" if self.token_id is None else f"token:{self.token_id}"
+        return f"account:{self.account_id}" if self.token_id is None else f"{OF_TOKENS}{self.token_id}"
 
     @property
     def resets_at(self) -> datetime | None:

@@ -50,14 +50,16 @@ def may_call(voice: VoiceClone) -> bool:
 def too_late(voice: VoiceClone) -> bool:
     if voice.deadline is None or voice.deadline > timezone.now():
         return False
+    never_arrived = _(
+        "The recording could not be handed over in time, and the provider has made nothing of it. Train the voice again, or ask "
+        "the operator to look into it."
+    )
+    not_finished = _(
+        "The provider did not finish training in time. Train the voice again, or ask the operator to look into it."
+    )
     fail(
         voice,
-        PortalError(
-            _(
-                "The provider did not finish training in time. Train the voice again, or ask the operator to look into it."
-            ),
-            code=TOO_LATE,
-        ),
+        PortalError(not_finished if voice.remote_id else never_arrived, code=TOO_LATE),
         due_at=timezone.now() + LOOK_AGAIN if voice.remote_id else None,
     )
     return True
@@ -130,6 +132,8 @@ def adopt(voice: VoiceClone, remote: RemoteVoice, *, kind: str) -> None:
 def apply(voice: VoiceClone, remote: RemoteVoice | None) -> None:
     now = timezone.now()
     if remote is not None and remote.state == RemoteState.READY:
+        if voice.demo_url:
+            demo.forget(voice)
         event = VoiceEvent(row=voice, kind="ready", detail={"provider_state": remote.raw_state})
         write_or_give_back(
             voice,
@@ -147,7 +151,6 @@ def apply(voice: VoiceClone, remote: RemoteVoice | None) -> None:
             remote_name=voice.remote_name or voice.name,
             **failures.CLEARED,
         )
-        demo.forget(voice)
     elif remote is not None and remote.state == RemoteState.GONE:
         missing(voice, remote.reason or VoiceNotFound(provider=voice.provider, request_id=remote.request_id))
     elif remote is not None and remote.state == RemoteState.FAILED:

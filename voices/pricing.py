@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from voices.models import ProviderAccount
+from voices.models import Measure, ProviderAccount
 
 MICRO = 1_000_000
 """Of a yuan."""
@@ -41,6 +41,11 @@ def cost_of(characters: int, price: int) -> int:
 
 def in_yuan(micro: int) -> Decimal:
     return Decimal(micro) / MICRO
+
+
+def plain(measure: Measure, amount: int) -> float:
+    """As programs are told of an amount that is counted: cost in yuan, all else as it is."""
+    return float(in_yuan(amount)) if measure is Measure.COST else amount
 
 
 def shown(cost: Decimal) -> str:

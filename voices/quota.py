@@ -33,6 +33,19 @@ def holding_at_any(provider: str, claims_at: Callable[[ProviderAccount], Sequenc
     raise refused or NoAccount
 
 
+def refuse_if_none_has_room(provider: str, claims_at: Callable[[ProviderAccount], Sequence[Claim]]) -> None:
+    """Raises as `holding_at_any` would now, and holds nothing: so that no file travels for what will be refused."""
+    refused: AccountExhausted | None = None
+    for account in ProviderAccount.objects.filter(provider=provider, is_open=True):
+        try:
+            ledger.refuse_if_full(*claims_at(account))
+        except AccountExhausted as error:
+            refused = refused or error
+        else:
+            return
+    raise refused or NoAccount
+
+
 @contextmanager
 def holding_at(account: ProviderAccount, claims: Sequence[Claim]) -> Iterator[ProviderAccount]:
     """The same for a voice that has its account, and stays there."""

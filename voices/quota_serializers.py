@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from voices import plans, standing
 from voices.models import Allowance, Measure, Plan, ProviderAccount
-from voices.pricing import in_yuan
+from voices.pricing import plain
 from voices.serializers import StrictSerializer
 from voices.standing import Reading
 
@@ -28,17 +28,13 @@ class MeterSerializer(serializers.Serializer[Reading]):
     resets_at = serializers.DateTimeField(allow_null=True, help_text="null: what only deleting or ending gives back.")
 
     def get_used(self, reading: Reading) -> float:
-        return _shown(reading.measure, reading.used) or 0
+        return plain(reading.measure, reading.used)
 
     def get_limit(self, reading: Reading) -> float | None:
-        return _shown(reading.measure, reading.limit)
+        return None if reading.limit is None else plain(reading.measure, reading.limit)
 
     def get_left(self, reading: Reading) -> float | None:
-        return _shown(reading.measure, reading.left)
-
-
-def _shown(measure: Measure, amount: int | None) -> float | None:
-    return amount if amount is None or measure is not Measure.COST else float(in_yuan(amount))
+        return None if reading.left is None else plain(reading.measure, reading.left)
 
 
 class QuotaSerializer(serializers.Serializer[Any]):

@@ -87,7 +87,7 @@ def run(account: ProviderAccount) -> Comparison:
     if not comparison.listed:
         gone = gone.filter(kind__in=(Kind.IDLE, Kind.DEBT, Kind.UNDECIDED))
     gone.delete()
-    for owed in Finding.objects.filter(account=account, delete_wanted_at__isnull=False):
+    for owed in Finding.objects.filter(account=account, delete_wanted_at__isnull=False).select_related("account"):
         _delete(owed)
     ProviderAccount.objects.filter(pk=account.pk).update(reconciled_at=now)
     return comparison
@@ -116,15 +116,21 @@ def by_schedule(pk: int) -> None:
 # --- what may be done about a finding ------------------------------------------------------------------------------------
 
 
+def is_waited_for(finding: Finding) -> bool:
+    """Whether it is an orphan whose row is there and has no voice. Trained anew, that row may have gone to another account."""
+    voice = finding.voice
+    if finding.kind != Kind.ORPHAN or voice is None or voice.account_id != finding.account_id:
+        return False
+    return voice.state in ADOPTING and not voice.remote_id
+
+
 def adopt(finding: Finding, *, by: str) -> VoiceClone:
     """Give an orphan to the row that it was made for: one that carries our mark and whose row has no voice.
 
     Raises WrongState when there is no such row any more.
     """
     voice = finding.voice
-    is_waiting = voice is not None and voice.state in ADOPTING and not voice.remote_id
-    # Trained anew meanwhile, it may have gone to another account.
-    if finding.kind != Kind.ORPHAN or voice is None or not is_waiting or voice.account_id != finding.account_id:
+    if voice is None or not is_waited_for(finding):
         raise WrongState(
             _(
                 "No voice here is waiting for this one. Whoever it belongs to can take it over by its id at the provider."
@@ -176,7 +182,10 @@ def delete_there(finding: Finding) -> bool:
 
 def believe(finding: Finding) -> None:
     """Let the voice's own row catch up with the provider, which is asked about it once more: a ghost or an expired voice becomes
-    `Expired` or `Failed`, another name is told again, a deletion that is owed is tried now. Raises WrongState for other kinds."""
+    `Expired` or `Failed`, another name is told again, a deletion that is owed is tried now.
+
+    The finding goes; the next comparison finds it again if it is still so. Raises WrongState for other kinds.
+    """
     voice = finding.voice
     if voice is None or finding.kind not in BELIEVED:
         raise WrongState(_("There is nothing to catch up with here."))
@@ -184,6 +193,7 @@ def believe(finding: Finding) -> None:
     changed = {"remote_name": finding.detail["there"]} if finding.kind == Kind.RENAMED else {}
     if not rows.update(due_at=timezone.now(), **changed):
         raise WrongState(_("This voice has changed meanwhile. Please look at it again before going on."))
+    Finding.objects.filter(pk=finding.pk).delete()
     wake(ADVANCE, voice.pk)
 
 
@@ -282,12 +292,13 @@ def _delete(finding: Finding) -> bool:
     if _in_use(finding.account, finding.remote_id):
         rows.update(delete_wanted_at=None)
         return False
-    leave.ask(finding.account, "enrollment")
     try:
+        leave.ask(finding.account, "enrollment")
         with leave.watched(finding.account, "enrollment"):
             finding.account.client().cloning.delete(finding.remote_id)
-    except ProviderError as error:
-        rows.update(error=str(error)[:2000])
+    except (Busy, ProviderError) as error:
+        finding.error = str(error)[:2000]
+        rows.update(error=finding.error)
         return False
     rows.delete()
     return True

@@ -55,7 +55,7 @@ def create_voice(
 
     `token_id` is of the ApiToken that asks.
 
-    Raises InvalidInput (SampleRefused for the recording), NoAccount or Exhausted.
+    Raises InvalidInput (SampleRefused for the recording), NoAccount, Exhausted or StorageUnavailable.
     """
     described = _described(name, provider, model, language, enrollment)
     reading_text = reading.chosen(provider, reading_id)
@@ -66,10 +66,12 @@ def create_voice(
     def needed(account: ProviderAccount) -> list[Claim]:
         return [ledger.place(voice, account), *_for_training(voice, account, size=inspection.size, token_id=token_id)]
 
-    with intake.kept_only_on_success() as kept, quota.holding_at_any(provider, needed) as account:
+    quota.refuse_if_none_has_room(provider, needed)
+    files = intake.stored(voice, recording=recording, inspection=inspection, reading=reading_text)
+    with files as sample, quota.holding_at_any(provider, needed) as account:
         voice.account = account
         voice.save(force_insert=True)
-        intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept, reading=reading_text)
+        intake.keep(voice, sample, consent=consent)
         VoiceEvent.objects.create(row=voice, kind="created", to_state=State.INIT)
         wake(ADVANCE, voice.pk, queue=Queue.SLOW)
     return voice
@@ -188,7 +190,8 @@ def retrain(
     """Train the voice anew, from a new recording (which needs consent of its own) or from the one it has. `token_id` is of the
     ApiToken that asks, and pays.
 
-    Raises WrongState while it is still in work, NotSupported, SampleRefused, ConsentMissing, Exhausted.
+    Raises WrongState while it is still in work, NotSupported, SampleRefused, ConsentMissing, Exhausted,
+    StorageUnavailable.
     """
     traits = voice.traits
     if voice.state not in (State.SUCCESS, State.FAILED, State.EXPIRED):
@@ -209,9 +212,9 @@ def retrain(
     reading_text = reading.chosen(voice.provider, reading_id)
     inspection = samples.inspect(recording, rules=traits.sample, filename=filename)
     samples.refuse(inspection)
-    starting = _starting_over(voice, size=inspection.size, token_id=token_id)
-    with intake.kept_only_on_success() as kept, starting:
-        intake.keep(voice, recording=recording, inspection=inspection, consent=consent, kept=kept, reading=reading_text)
+    files = intake.stored(voice, recording=recording, inspection=inspection, reading=reading_text)
+    with files as sample, _starting_over(voice, size=inspection.size, token_id=token_id):
+        intake.keep(voice, sample, consent=consent)
 
 
 def may_retrain(voice: VoiceClone) -> bool:

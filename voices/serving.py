@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import IO, Protocol
+from typing import IO, Protocol, runtime_checkable
 
 from django.core.files.storage import Storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
@@ -36,6 +36,13 @@ class Stored(Protocol):
     def name(self) -> str | None: ...
 
 
+@runtime_checkable
+class Narrow(Protocol):
+    """An open file that is somewhere else, and fetches no more than it is told will be read."""
+
+    def narrow(self, *, first: int, last: int) -> None: ...
+
+
 class NotSatisfiable(Exception):
     """The range lies beyond the end of the file."""
 
@@ -48,7 +55,8 @@ def serve(
     filename: str = "",
     attachment: bool = False,
 ) -> HttpResponseBase:
-    """The file for GET and HEAD, a single range of it if one was asked for; raises Http404 when there is no such file.
+    """The file for GET and HEAD, a single range of it if one was asked for; raises Http404 when there is no such file, and
+    StorageUnavailable.
 
     Never cached, for all we store is somebody's voice. The caller has checked who may have it. `filename` is what a browser
     would save it as.
@@ -112,13 +120,16 @@ def _with_usual_headers(response: HttpResponseBase) -> HttpResponseBase:
 
 
 class _Part:
-    """A stretch of an open file, read to its end and no further. Without a name or a descriptor on purpose: Django and WSGI
-    servers would take those as leave to send the whole file."""
+    """A stretch of an open file, read to its end and no further: of one in a bucket nothing else is fetched. Without a name or a
+    descriptor on purpose: Django and WSGI servers would take those as leave to send the whole file."""
 
     def __init__(self, opened: IO[bytes], span: Span) -> None:
         self._opened = opened
         self._left = span.length
-        opened.seek(span.first)
+        if isinstance(opened, Narrow):
+            opened.narrow(first=span.first, last=span.last)
+        else:
+            opened.seek(span.first)
 
     def read(self, size: int = -1) -> bytes:
         data = self._opened.read(self._left if size < 0 else min(size, self._left))

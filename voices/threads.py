@@ -26,7 +26,6 @@ class DatabaseThreads:
     """
 
     def __init__(self, count: int, *, name: str, prepare: Callable[[], None] | None = None) -> None:
-        self.count = count
         self._threads = ThreadPoolExecutor(max_workers=count, thread_name_prefix=name, initializer=prepare)
 
     async def run(self, call: Callable[[], T]) -> T:
@@ -34,9 +33,6 @@ class DatabaseThreads:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def submit(self, call: Callable[[], None]) -> None:
-        self._threads.submit(call)
-
-    def soon(self, call: Callable[[], object]) -> None:
         """`call` in one of the threads, and nobody waits for it."""
         self._threads.submit(call)
 
@@ -47,18 +43,25 @@ class DatabaseThreads:
 
 
 class Together(Generic[A, T]):
-    """What is asked at the same time is done together, in one of the threads: `work` takes all that has come since a thread was
-    free, up to `most`, and gives each its answer, or the exception that it ends with. What `work` raises ends all of them.
+    """What is asked at the same time is done together, in one of the threads: `work` takes all that has come since the last group
+    was taken up, `most` of them, and gives each its answer, or the exception that it ends with. What `work` raises ends all of
+    them. `at_once` groups are at work at the same time.
 
     Of one event loop. Each waits until its own is done, and for no longer than the group that it came into takes.
     """
 
     def __init__(
-        self, threads: DatabaseThreads, work: Callable[[Sequence[A]], Sequence[T | Exception]], *, most: int
+        self,
+        threads: DatabaseThreads,
+        work: Callable[[Sequence[A]], Sequence[T | Exception]],
+        *,
+        most: int,
+        at_once: int = 1,
     ) -> None:
         self._threads = threads
         self._work = work
         self._most = most
+        self._at_once = at_once
         self._waiting: deque[tuple[A, asyncio.Future[T]]] = deque()
         self._at_work = 0
         self._is_called = False
@@ -78,7 +81,7 @@ class Together(Generic[A, T]):
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._is_called = False
-        while self._waiting and self._at_work < self._threads.count:
+        while self._waiting and self._at_work < self._at_once:
             group = [self._waiting.popleft() for _each in range(min(self._most, len(self._waiting)))]
             group = [(asked, answer) for asked, answer in group if not answer.cancelled()]
             self._at_work += 1

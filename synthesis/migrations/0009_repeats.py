@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='synthesisjob',
-            index=models.Index(condition=models.Q(('repeat_key__isnull', False)), fields=['repeat_key'], name='job_repeat_key'),
+            index=models.Index(condition=models.Q(('repeat_key__isnull', False)), fields=['owner', 'repeat_key', '-created_at', '-id'], name='job_repeat_key'),
         ),
         migrations.AddIndex(
             model_name='synthesisjob',

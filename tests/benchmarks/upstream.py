@@ -23,10 +23,10 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 def audio_of(text: str) -> bytes:
     """All that is sent for this text."""
-    return b"".join(_chunks(text))
+    return b"".join(chunks_of(text))
 
 
-def _chunks(text: str) -> list[bytes]:
+def chunks_of(text: str) -> list[bytes]:
     found = re.search(r"\d+", text)
     number = int(found.group()) if found else 0
     count = 1 if text.startswith("tiny") else CHUNKS
@@ -66,7 +66,7 @@ class Provider(asyncio.Protocol):
             elif opcode == 8:
                 self._transport.close()
             elif opcode == 9:
-                self._send(10, payload)
+                self._answer_ping(payload)
 
     def _upgrade(self, head: bytes) -> None:
         found = re.search(rb"(?i)sec-websocket-key: *(\S+)", head)
@@ -111,12 +111,18 @@ class Provider(asyncio.Protocol):
     async def _speak(self, text: str) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time() + (0 if text.startswith("tiny") else FIRST)
-        for chunk in _chunks(text):
+        for chunk in chunks_of(text):
             if (wait := due - loop.time()) > 0:
                 await asyncio.sleep(wait)
             self._send(2, chunk)
             due += EVERY
+        self._finish(text)
+
+    def _finish(self, text: str) -> None:
         self._event("task-finished", {"output": {}, "usage": {"characters": len(text)}})
+
+    def _answer_ping(self, payload: bytes) -> None:
+        self._send(10, payload)
 
     def _event(self, event: str, payload: dict[str, object] | None = None) -> None:
         header = {"task_id": self._task, "event": event, "attributes": {"request_uuid": f"r-{self._task[:20]}"}}

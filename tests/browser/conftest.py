@@ -116,6 +116,11 @@ def open_page(chromium: Browser, site: Started) -> Iterator[Callable[..., Page]]
 
 @pytest.fixture(scope="session")
 def home(started: Started, chromium: Browser, sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return home_of(started, chromium, sample, tmp_path_factory.mktemp("home") / "state.json")
+
+
+def home_of(started: Started, chromium: Browser, sample: Path, state: Path) -> Home:
+    """Make a voice for the demo person, and log in."""
     email, password = re.findall(r"Demo login: +(\S+) +(\S+)", started.text)[0]
     token = started.manage("create_token", "--user", email, "--name", "browser tests")
     voices, webhooks = (f"{started.address}/api/v1/{each}" for each in ("voices", "webhooks"))
@@ -134,7 +139,6 @@ def home(started: Started, chromium: Browser, sample: Path, tmp_path_factory: py
         return bool(found["state"] == "Success")
 
     eventually(is_ready, what="the voice is ready")
-    state = tmp_path_factory.mktemp("home") / "state.json"
     context = chromium.new_context(base_url=started.address)
     page = context.new_page()
     log_in(page, email=email, password=password)

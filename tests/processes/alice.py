@@ -11,6 +11,8 @@ from tests.processes.started import Started
 from tests.recordings import WOMAN, recording
 
 VOICES, JOBS = "voices_voiceclone", "synthesis_synthesisjob"
+LOOKS_EVERY = 0.15
+"""Seconds: a token may ask 600 times a minute, and whoever waits for minutes would use that up."""
 TEXT = "今天天气怎么样？"
 
 
@@ -62,7 +64,7 @@ class Alice:
             return found if found.get("state") in states else {}
 
         try:
-            return eventually(stands, seconds=seconds, what=f"{kind}/{row} is {' or '.join(states)}")
+            return eventually(stands, seconds=seconds, what=f"{kind}/{row} is {' or '.join(states)}", every=LOOKS_EVERY)
         except AssertionError as late:
             raise AssertionError(f"{late}\n{table}: {self.look(kind, row)}\n{self.started.logs()}") from None
 

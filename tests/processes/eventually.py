@@ -9,8 +9,9 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def eventually(look: Callable[[], Found], *, seconds: float = 30.0, what: str = "") -> Found:
-    """What `look` found, as soon as it is true. Raises AssertionError with what it said last when the time is up."""
+def eventually(look: Callable[[], Found], *, seconds: float = 30.0, what: str = "", every: float = 0.05) -> Found:
+    """What `look` found, as soon as it is true. Raises AssertionError with what it said last when the time is up.
+    `every` so many seconds it looks."""
     until = time.monotonic() + seconds
     while True:
         found = look()
@@ -18,4 +19,4 @@ def eventually(look: Callable[[], Found], *, seconds: float = 30.0, what: str = 
             return found
         if time.monotonic() > until:
             raise AssertionError(f"Not within {seconds:g} s: {what or look.__name__}; at the end it was {found!r}")
-        time.sleep(0.05)
+        time.sleep(every)

@@ -1,4 +1,7 @@
-"""The relay in processes of its own, with many at once: a storm, a revoked token, a stop. Its provider speaks to a clock."""
+"""The relay in processes of its own, with many at once: a storm, a revoked token, a stop.
+
+What one process does with many is asked of a web server in the test's own (tests/synthesis/test_streams.py).
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,18 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.benchmarks.clients import Heard, PortalClient
 from tests.benchmarks.speech import (
     PATH,
     ROOT,
@@ -26,10 +30,13 @@ from tests.benchmarks.speech import (
     listening,
     next_text,
     portal,
-    portal_clients,
     running,
     web_process,
 )
+from tests.benchmarks.upstream import CHUNK_BYTES, CHUNKS, audio_of
+from tests.clockwork import Clockwork
+from tests.front import ends_of
+from tests.listeners import Listener
 from tests.processes.eventually import eventually
 from tests.processes.started import database_of_its_own
 
@@ -59,10 +66,19 @@ def a_clock_that_speaks(folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def where(tmp_path: Path) -> Iterator[Portal]:
-    with ExitStack() as stack:
-        address = stack.enter_context(a_clock_that_speaks(tmp_path))
-        database = stack.enter_context(database_of_its_own(f"test_relay_{free_port()}"))
-        yield stack.enter_context(portal(address, **database))
+    with (
+        a_clock_that_speaks(tmp_path) as address,
+        database_of_its_own(f"test_relay_{free_port()}") as database,
+        portal(address, **database) as started,
+    ):
+        yield started
+
+
+@pytest.fixture
+def held(clockwork: Clockwork) -> Iterator[Portal]:
+    """Whose provider goes on when the test says so."""
+    with database_of_its_own(f"test_relay_{free_port()}") as database, portal(clockwork.address, **database) as started:
+        yield started
 
 
 def manage(where: Portal, code: str) -> str:
@@ -92,53 +108,51 @@ def rows(where: Portal) -> list[dict[str, Any]]:
     return seen
 
 
-def listeners_of(port: int) -> int:
-    """Connections of clients that this port still holds, half-closed ones too."""
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    held = {"01", "08"}  # ESTABLISHED, CLOSE_WAIT
-    return sum(int(line[1].rpartition(":")[2], 16) == port and line[3] in held for line in lines)
-
-
-def sockets_of(pid: int) -> int:
-    return sum(str(link.readlink()).startswith("socket:") for link in Path(f"/proc/{pid}/fd").iterdir())
+def sockets_of(where: Portal) -> int:
+    """That a web process has open, but for its connections to the provider, some of which are kept warm."""
+    opened = sum(str(link.readlink()).startswith("socket:") for link in Path(f"/proc/{where.pid}/fd").iterdir())
+    upstream = urlsplit(where.environment["UPSTREAM"]).port
+    assert upstream
+    return opened - ends_of({upstream}) // 2
 
 
 def threads_of(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
+def ask(where: Portal, text: str) -> Awaitable[Listener]:
+    body = {"voice": where.voice, "text": text, "format": "pcm"}
+    return Listener.ask(where.port, body, token=where.token, path=PATH)
+
+
 async def storm(where: Portal, count: int, *, at_once: int, cut: float) -> Counter[str]:
-    """`cut` of the requests hang up at a random moment."""
+    """`cut` of the requests hang up: as soon as they have asked, or behind any piece of what they hear."""
     chance = random.Random(5)
     gate = asyncio.Semaphore(at_once)
     ended: Counter[str] = Counter()
 
     async def one() -> None:
         async with gate:
-            transport, client = await asyncio.get_running_loop().create_connection(
-                PortalClient, "127.0.0.1", where.port
-            )
-            speaking = asyncio.create_task(
-                client.speak(next_text(tiny=False), token=where.token, voice=where.voice, path=PATH)
-            )
+            text = next_text(tiny=False)
+            listener = await ask(where, text)
             if chance.random() < cut:
-                await asyncio.sleep(chance.random() * 0.7)
-                transport.abort()
-                speaking.cancel()
+                if pieces := chance.randrange(CHUNKS):
+                    await listener.first_audio()
+                    await listener.more(until=pieces * CHUNK_BYTES)
                 ended["cut"] += 1
             else:
-                heard: Heard = await speaking
-                ended["whole" if heard.whole else heard.error or "other bytes"] += 1
-            transport.close()
+                await listener.first_audio()
+                ended["whole" if await listener.the_rest() == audio_of(text) else f"{listener.status}"] += 1
+            listener.leave()
 
     await asyncio.gather(*(one() for _request in range(count)))
     return ended
 
 
 def test_a_storm_leaves_nothing_behind(where: Portal) -> None:
-    asyncio.run(storm(where, 20, at_once=20, cut=0.3))  # what stays for good is there from now on
+    asyncio.run(storm(where, 60, at_once=AT_ONCE, cut=0.3))  # what stays for good is there from now on
     rows(where)
-    threads = threads_of(where.pid)
+    threads, sockets = threads_of(where.pid), sockets_of(where)
     ended = asyncio.run(storm(where, 1000, at_once=AT_ONCE, cut=1 / 3))
     assert set(ended) == {"whole", "cut"}, ended
     found = rows(where)
@@ -146,42 +160,59 @@ def test_a_storm_leaves_nothing_behind(where: Portal) -> None:
     assert states["Failed"] == 0, found
     assert states["Success"] >= ended["whole"]
     assert all(row["characters"] == row["characters_expected"] for row in found if row["state"] == "Success")
-    eventually(lambda: listeners_of(where.port) == 0, seconds=20, what="no client's socket left behind")
-    # What is left are warm connections to the provider, no more than spoke at once.
-    assert sockets_of(where.pid) <= AT_ONCE + 10
-    assert threads_of(where.pid) <= threads + 2
+    eventually(lambda: ends_of({where.port}) == 0, seconds=20, what="no client's socket left behind")
+    eventually(lambda: sockets_of(where) == sockets, seconds=20, what="the sockets that there were")
+    assert threads_of(where.pid) == threads
 
 
-def test_a_token_revoked_in_flight_is_refused_on_each_of_two_processes(where: Portal) -> None:
-    with web_process(where) as second:
-        both = [where, second]
-
-        async def run() -> list[list[Heard]]:
-            async with AsyncExitStack() as stack:
-                clients = [
-                    client for each in both for client in await stack.enter_async_context(portal_clients(51, each))
-                ]
-                late = [clients.pop(50), clients.pop()]
-                flying = [asyncio.create_task(client(next_text(tiny=False))) for client in clients]
-                await asyncio.sleep(0.4)
-                await asyncio.to_thread(manage, where, REVOKE)
-                return [await asyncio.gather(*flying), [await client(next_text(tiny=False)) for client in late]]
-
-        flown, late = asyncio.run(run())
-    # On a slow machine some had not been let in yet; whoever had been is heard to the end.
-    assert all(heard.whole or "token_revoked" in heard.error for heard in flown), flown
-    assert sum(heard.whole for heard in flown) >= 10
-    assert ["401" in heard.error and "token_revoked" in heard.error for heard in late] == [True, True]
+async def all_begun(wheres: Sequence[Portal], count: int) -> list[tuple[str, Listener]]:
+    """So many who hear the first of what they asked for, and no more until the provider goes on."""
+    texts = [f"hold {number}" for number in range(count)]
+    begun = [(text, await ask(wheres[number % len(wheres)], text)) for number, text in enumerate(texts)]
+    await asyncio.gather(*(listener.first_audio() for _text, listener in begun))
+    assert {listener.status for _text, listener in begun} == {200}
+    return begun
 
 
-def test_what_is_still_being_spoken_when_it_is_told_to_stop_may_end(where: Portal) -> None:
-    async def run() -> list[Heard]:
-        async with portal_clients(50, where) as clients:
-            flying = [asyncio.create_task(client(next_text(tiny=False))) for client in clients]
-            await asyncio.sleep(0.35)
-            os.kill(where.pid, signal.SIGTERM)
-            return await asyncio.gather(*flying)
+async def heard_whole(begun: Sequence[tuple[str, Listener]]) -> None:
+    for text, listener in begun:
+        assert await listener.the_rest() == audio_of(text)
+        listener.leave()
 
-    heard = asyncio.run(run())
-    states = Counter(row["state"] for row in rows(where))
-    assert sum(each.whole for each in heard) == states["Success"] == 50
+
+def test_a_token_revoked_in_flight_is_refused_on_each_of_two_processes(held: Portal, clockwork: Clockwork) -> None:
+    async def run(both: list[Portal]) -> None:
+        begun = await all_begun(both, 100)
+        await asyncio.to_thread(manage, held, REVOKE)
+        for each in both:
+            late = await ask(each, "whole 1")
+            await late.first_audio()
+            assert late.status == 401
+            assert b"token_revoked" in late.heard
+            late.leave()
+        clockwork.go_on()
+        await heard_whole(begun)
+
+    with web_process(held) as second:
+        asyncio.run(run([held, second]))
+    assert Counter(row["state"] for row in rows(held)) == {"Success": 100}
+
+
+def test_what_is_still_being_spoken_when_it_is_told_to_stop_may_end(held: Portal, clockwork: Clockwork) -> None:
+    async def run() -> None:
+        begun = await all_begun([held], 50)
+        os.kill(held.pid, signal.SIGTERM)
+        await asyncio.to_thread(eventually, lambda: not listens(held.port), what="nobody let in any more")
+        clockwork.go_on()
+        await heard_whole(begun)
+
+    asyncio.run(run())
+    assert Counter(row["state"] for row in rows(held)) == {"Success": 50}
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True

@@ -67,6 +67,7 @@ class ParrotSpeech:
     reuse_seconds: float = 30.0
     open_timeout: float = 5.0
     frame_timeout: float = 5.0
+    sound_timeout: float = 5.0
     refused: ProviderError | None = None
     asked: list[tuple[int, str]] = field(default_factory=list)
     dates: list[str] = field(default_factory=list)
@@ -79,6 +80,7 @@ class ParrotSpeech:
             headers=self.headers,
             open_timeout=self.open_timeout,
             frame_timeout=self.frame_timeout,
+            sound_timeout=self.sound_timeout,
             reuse_seconds=self.reuse_seconds,
         )
 
@@ -358,6 +360,20 @@ def test_bytes_that_trickle_in_do_not_stretch_the_patience_with_a_frame(driver: 
     with Loopback(then(trickle)) as server:
         error = failure(ParrotSpeech(server.ws, frame_timeout=0.3), driver)
     assert "0.3 s" in error.detail
+
+
+@pytest.mark.parametrize("before", [[], [audio]])
+def test_talk_without_a_sound_does_not_stretch_the_patience_either(
+    before: list[Callable[[Peer], None]], driver: Driver
+) -> None:
+    def chatter(peer: Peer) -> None:
+        while not peer.left_within(0.02):
+            peer.send_text("well")
+
+    with Loopback(then(*before, chatter)) as server:
+        error = failure(ParrotSpeech(server.ws, sound_timeout=0.3), driver)
+    assert "no sound" in error.detail
+    assert error.retryable == (not before)
 
 
 def test_what_the_provider_said_before_it_hung_up_is_heard_although_sending_fails(driver: Driver) -> None:

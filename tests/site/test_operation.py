@@ -15,10 +15,10 @@ from pytest_django import DjangoAssertNumQueries
 
 from synthesis.models import SynthesisJob
 from tests.studio import make_due
-from tests.worker import drain
+from tests.worker import drain, finish
 from voiceclone_site.accounts.models import User
 from voiceclone_site.sandbox.remote import Sandbox
-from voices import circuit, ledger, reconciling
+from voices import circuit, ledger, reconciling, services
 from voices.durable import beat
 from voices.models import ProviderAccount, QueueHeartbeat, RateBucket, VoiceClone
 from voices.queues import Queue
@@ -170,6 +170,36 @@ def test_it_shows_what_waits_for_the_operator(voice: VoiceClone, dana_client: Cl
     assert "Only the provider's console can say." in shown(dana_client)
     VoiceClone.objects.update(state=State.DELETING, error_code="provider_trouble", due_at=timezone.now())
     assert "still owed to the provider" in shown(dana_client)
+
+
+def test_it_shows_a_call_without_an_answer_that_is_not_cleared_up(voice: VoiceClone, dana_client: Client) -> None:
+    asked = timezone.now() - timedelta(minutes=5)
+    VoiceClone.objects.update(state=State.UNKNOWN, due_at=timezone.now(), intent_at=asked, error_code="unreachable")
+    assert "Nothing waits for you." in shown(dana_client)
+    VoiceClone.objects.update(intent_at=asked - timedelta(minutes=30))
+    page = shown(dana_client)
+    assert "for more than half an hour" in page
+    assert f"/admin/voices/voiceclone/{voice.pk}/change/" in page
+    assert "Nothing waits for you." not in page
+
+
+def test_it_does_not_say_that_calls_leave_a_paused_account(
+    aliyun_account: ProviderAccount, dana_client: Client
+) -> None:
+    circuit.pause(aliyun_account, because="Dana")
+    page = shown(dana_client)
+    assert "Paused" in page
+    assert "Calls leave." not in page
+
+
+def test_it_shows_a_paid_debt_no_longer(ready_voice: VoiceClone, sandbox: Sandbox, dana_client: Client) -> None:
+    sandbox.fail(operation="delete_voice", how="error")
+    services.request_delete(ready_voice)
+    drain()
+    reconciling.run(ready_voice.account)
+    assert "still owed to the provider" in shown(dana_client)
+    finish(ready_voice)
+    assert "Nothing waits for you." in shown(dana_client)
 
 
 def test_it_counts_what_the_lists_do_not_agree_about(

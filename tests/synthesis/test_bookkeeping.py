@@ -20,6 +20,8 @@ from synthesis.streaming import LEASE
 from tests.studio import make_due, trained
 from tests.synthesis.test_speaking import STORY, heard, job_of, order, speak
 from tests.worker import drain, finish
+from voiceclone_site.accounts.models import User
+from voiceclone_site.accounts.services import issue_token
 from voiceclone_site.sandbox.remote import Sandbox
 from voices import books, plans, standing
 from voices import services as voices
@@ -205,6 +207,19 @@ def test_what_was_there_before_the_books_is_entered_into_them(
     drain()
     assert used(ready_voice)["jobs"] == 0
     assert Meter.objects.get(measure=Measure.CHARACTERS, user=ready_voice.owner, period=f"{timezone.localdate():%Y-%m}")
+
+
+def test_the_meters_of_tokens_begin_with_what_the_books_say(ready_voice: VoiceClone, alice: User) -> None:
+    row, _token = issue_token(alice, name="a customer", scopes=["speech"], expires_at=None)
+    wanted = services.check(alice, voice=ready_voice, text="你好", token_id=row.pk)
+    services.cancel(services.submit(wanted))
+    services.submit(wanted)
+    of_token = Meter.objects.filter(token=row)
+    before = sorted(of_token.values_list("key", "used", "cap"))
+    assert [used for _key, used, _cap in before] == [4, 400]
+    of_token.delete()
+    enter("voices.migrations.0011_budgets", "open_meters")
+    assert sorted(of_token.values_list("key", "used", "cap")) == before
 
 
 def enter(module: str, function: str) -> None:

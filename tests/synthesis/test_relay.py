@@ -78,11 +78,13 @@ def test_it_is_heard_before_the_provider_has_said_its_last(
     body = json.dumps({"voice": str(ready_voice.pk), "text": STORY}).encode()
     sock = portal.connect()
     sock.sendall(request(SPEECH, token, body))
-    head = sock.recv(65536)
-    assert head.startswith(b"HTTP/1.1 200")
+    heard = sock.recv(65536)
+    assert heard.startswith(b"HTTP/1.1 200")
     assert sandbox.ledger.answers("task-finished") == []
-    while not head.endswith(b"\r\n0\r\n\r\n"):
-        head += sock.recv(65536)
+    while not heard.endswith(b"\r\n0\r\n\r\n"):
+        piece = sock.recv(65536)
+        assert piece, "it was broken off"
+        heard += piece
     sock.close()
     assert the_job(portal).state == State.SUCCESS
 

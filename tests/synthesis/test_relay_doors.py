@@ -12,6 +12,7 @@ from synthesis.models import SynthesisJob
 from tests.front import Answer, Portal
 from voiceclone_site.accounts.models import User
 from voiceclone_site.accounts.services import issue_token
+from voices import books, plans
 from voices.models import VoiceClone
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -82,6 +83,32 @@ def test_it_says_what_is_left_of_the_minute_and_refuses_what_is_beyond(
     assert second.headers["x-ratelimit-remaining"] == "0"
     portal.until_quiet()
     assert SynthesisJob.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("dialect", "status", "refusal"),
+    [
+        ("native", 429, {"code": "token_characters_exhausted", "action": "user", "retryable": True}),
+        ("openai", 429, {"code": "insufficient_quota", "type": "insufficient_quota", "param": None}),
+        ("elevenlabs", 401, {"status": "quota_exceeded"}),
+    ],
+)
+def test_a_token_speaks_as_much_as_its_budget_has(
+    portal: Portal, alice: User, ready_voice: VoiceClone, dialect: str, status: int, refusal: dict[str, Any]
+) -> None:
+    row, token = issue_token(alice, name="a test", scopes=["speech"], expires_at=None, characters_per_month=20)
+    assert ask(portal, dialect, ready_voice, token=token.text).status == 200
+    refused = ask(portal, dialect, ready_voice, token=token.text)
+    body = refused.json()
+    told = body["detail" if dialect == "elevenlabs" else "error"]
+    assert (refused.status, {name: told[name] for name in refusal}) == (status, refusal)
+    assert "5 of the 20" in told["message"]
+    assert int(refused.headers["retry-after"]) > 0
+    assert ask(portal, dialect, ready_voice, token=bound(alice)).status == 200
+    plans.change_budget(row, by=alice, characters_per_month=30)
+    assert ask(portal, dialect, ready_voice, token=token.text).status == 200
+    assert SynthesisJob.objects.filter(token=row).count() == 2
+    assert books.discrepancies() == []
 
 
 def test_what_is_refused_for_its_text_is_counted_too(portal: Portal, alice: User, ready_voice: VoiceClone) -> None:

@@ -120,15 +120,16 @@ def test_it_is_the_same_bytes_at_every_door_and_costs_nothing(
 
 
 def test_what_it_costs_is_told_in_each_dialects_words(portal: Portal, token: str, voice: VoiceClone) -> None:
-    said = {"model": "tts-1", "voice": str(voice.pk), "input": WEATHER}
-    answers: list[Any] = []
-    for _time in range(2):
-        answers.append(portal.ask("/v1/audio/speech", said, token=token).headers["x-characters"])
-        portal.until_quiet()
-        answers.append(portal.ask(f"/v1/text-to-speech/{voice.pk}", {"text": WEATHER}, token=token).headers)
-        portal.until_quiet()
-    assert (answers[0], answers[2]) == ("15", "0")
-    assert (answers[1]["character-cost"], answers[3]["character-cost"]) == ("15", "0")
+    asked = {
+        "x-characters": ("/v1/audio/speech", {"model": "tts-1", "voice": str(voice.pk), "input": WEATHER}),
+        "character-cost": (f"/v1/text-to-speech/{voice.pk}", {"text": WEATHER}),
+    }
+    for header, (path, body) in asked.items():
+        costs = []
+        for _time in range(2):
+            costs.append(portal.ask(path, body, token=token).headers[header])
+            portal.until_quiet()
+        assert costs == ["15", "0"]
 
 
 def test_the_page_and_a_key_of_ones_own_repeat_too(

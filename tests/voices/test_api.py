@@ -214,6 +214,37 @@ def test_it_names_what_is_wrong_with_a_name(
     assert list(refusal.json()["error"]["fields"]) == ["name"]
 
 
+def test_it_switches_repeats_on_and_off_and_renames_in_the_same_breath_or_not_at_all(
+    alice_api: APIClient, alice: User, aliyun_account: ProviderAccount
+) -> None:
+    (voice,) = rows(alice, aliyun_account, 1)
+    address = f"{VOICES}/{voice.pk}"
+
+    def changed(**wish: Any) -> Any:
+        return alice_api.patch(address, wish, format="json")
+
+    assert alice_api.get(address).json()["answers_repeats"] is False
+    assert changed(answers_repeats=True, name="x" * 61).status_code == 400
+    assert alice_api.get(address).json()["answers_repeats"] is False
+    assert changed(answers_repeats=None).status_code == 400
+    assert changed(answers_repeats=True).json()["answers_repeats"] is True
+    both = changed(answers_repeats=False, name="Anna").json()
+    assert (both["answers_repeats"], both["name"]) == (False, "Anna")
+    assert [event["kind"] for event in alice_api.get(f"{address}/events").json()["results"]] == [
+        "repeats_on",
+        "repeats_off",
+        "renamed",
+    ]
+
+
+def test_a_voice_that_cannot_be_given_texts_has_no_repeats(
+    alice_api: APIClient, alice: User, qiniu_account: ProviderAccount
+) -> None:
+    (voice,) = rows(alice, qiniu_account, 1, provider="qiniu", model=qiniu_account.traits.default_model)
+    refusal = alice_api.patch(f"{VOICES}/{voice.pk}", {"answers_repeats": True}, format="json")
+    assert (refusal.status_code, refusal.json()["error"]["code"]) == (422, "not_supported")
+
+
 def test_it_tells_what_has_happened_to_a_voice(alice_api: APIClient, ready_voice: VoiceClone) -> None:
     alice_api.patch(f"{VOICES}/{ready_voice.pk}", {"name": "Anna"}, format="json")
     events = alice_api.get(f"{VOICES}/{ready_voice.pk}/events").json()["results"]

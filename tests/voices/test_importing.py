@@ -249,13 +249,16 @@ def test_it_shows_a_stock_voice_and_lets_nobody_change_it(
     changes: list[Callable[[], Any]] = [
         lambda: alice_client.post(f"/voices/{stock_voice.pk}/delete/"),
         lambda: alice_client.post(f"/voices/{stock_voice.pk}/rename/", {"name": "Mine"}),
+        lambda: alice_client.post(f"/voices/{stock_voice.pk}/repeats/", {"on": "yes"}),
         lambda: alice_client.post(f"/voices/{stock_voice.pk}/retrain/", {"recording": "same"}),
         lambda: alice_client.get(f"/voices/{stock_voice.pk}/recording/"),
         lambda: alice_api.delete(f"/api/v1/voices/{stock_voice.pk}"),
         lambda: alice_api.patch(f"/api/v1/voices/{stock_voice.pk}", {"name": "Mine"}, format="json"),
+        lambda: alice_api.patch(f"/api/v1/voices/{stock_voice.pk}", {"answers_repeats": True}, format="json"),
         lambda: alice_api.post(f"/api/v1/voices/{stock_voice.pk}/retrain"),
         lambda: alice_api.get(f"/api/v1/voices/{stock_voice.pk}/sample"),
     ]
     assert {change().status_code for change in changes} == {404}
     stock_voice.refresh_from_db()
     assert (stock_voice.state, stock_voice.name) == (State.SUCCESS, "Lingxiaoxuan")
+    assert not stock_voice.answers_repeats

@@ -15,10 +15,13 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from synthesis import services as speech
+from synthesis import settling
+from synthesis.errors import ClientLeft
 from synthesis.models import SynthesisJob
 from tests.rush import rush
 from tests.studio import ticked
-from voiceclone_site.accounts.models import User
+from voiceclone_site.accounts.models import ApiToken, User
+from voiceclone_site.accounts.services import issue_token
 from voices import books, ledger, outcomes, plans, reconciling, services
 from voices.errors import AccountExhausted, Exhausted, LimitReached, NoRoomLeft, WrongState
 from voices.findings import Finding
@@ -65,8 +68,14 @@ def imported(owner: User, remote_id: str = "cosyvoice-v3-flash-mine-1") -> Voice
     )
 
 
-def order(voice: VoiceClone, text: str = "你好") -> speech.SpeechOrder:
-    return speech.check(voice.owner, voice=voice, text=text)
+@pytest.fixture
+def token(eve: User) -> ApiToken:
+    row, _secret = issue_token(eve, name="a customer", scopes=["speech"], expires_at=None)
+    return row
+
+
+def order(voice: VoiceClone, text: str = "你好", *, token: int | None = None) -> speech.SpeechOrder:
+    return speech.check(voice.owner, voice=voice, text=text, token_id=token)
 
 
 def used(key: str) -> int:
@@ -80,9 +89,9 @@ def month() -> str:
 # --- in a rush ---------------------------------------------------------------------------------------------------------
 
 
-def speak_once(*, number: int, voice: str) -> str:
+def speak_once(*, number: int, voice: str, token: int | None = None) -> str:
     try:
-        speech.submit(order(VoiceClone.objects.select_related("account", "owner").get(pk=voice), "好"))
+        speech.submit(order(VoiceClone.objects.select_related("account", "owner").get(pk=voice), "好", token=token))
     except Exhausted as refusal:
         return refusal.code
     return "granted"
@@ -104,15 +113,15 @@ def end_once(*, number: int, job: str) -> str:
     return "ended"
 
 
-def live_a_little(*, number: int, voice: str) -> str:
-    """Ten random steps of one user of the voice, seeded by `number`: order, cancel, end."""
+def live_a_little(*, number: int, voice: str, token: int) -> str:
+    """Ten random steps of one user of the voice, seeded by `number`: order, cancel, end. Every other one has a token."""
     dice = random.Random(number)
     mine = VoiceClone.objects.select_related("account", "owner").get(pk=voice)
     for _step in range(10):
         waiting = SynthesisJob.objects.filter(state="Queued").order_by("?").first()
         match dice.choice(["submit", "cancel", "settle", "release"]):
             case "submit":
-                speak_once(number=number, voice=voice)
+                speak_once(number=number, voice=voice, token=token if number % 2 else None)
             case "cancel" if waiting:
                 try:
                     speech.cancel(waiting)
@@ -125,41 +134,60 @@ def live_a_little(*, number: int, voice: str) -> str:
     return str(mine.name)
 
 
-def give_or_train_again(*, number: int, findings: list[int]) -> str:
-    """Two at a time move the same voice: an operator who gives it what was found at the provider, and its owner."""
-    finding = Finding.objects.select_related("voice__account", "account").get(pk=findings[number // 2])
+def move_it_somehow(*, number: int, findings: list[int], jobs: list[str]) -> str:
+    """Three at a time at the same voice: an operator who gives it what was found at the provider, its owner who trains it again,
+    and what it has spoken until now is settled."""
+    finding = Finding.objects.select_related("voice__account", "account").get(pk=findings[number // 3])
     assert finding.voice is not None
     try:
-        if number % 2:
-            reconciling.adopt(finding, by="Dana")
-        else:
-            services.retrain(finding.voice)
+        match number % 3:
+            case 0:
+                reconciling.adopt(finding, by="Dana")
+            case 1:
+                services.retrain(finding.voice)
+            case _:
+                job = SynthesisJob.objects.select_related("voice__account").get(pk=jobs[number // 3])
+                settling.settle_broken(job, settling.Tally(audio_bytes=9, characters=1), ClientLeft(), heard=Path())
     except WrongState:
         return "moved meanwhile"
     return "done"
 
 
-def failed_with_an_orphan(owner: User, number: int) -> Finding:
-    """A voice that failed and gave its place back, and what the provider has of it all the same."""
+def speaking(owner: User, number: int) -> SynthesisJob:
+    """Of a voice that fails and gives its place back while it speaks."""
     voice = imported(owner, remote_id=f"cosyvoice-{number}")
+    VoiceClone.objects.filter(pk=voice.pk).update(state="Success")
+    job = speech.record(order(VoiceClone.objects.get(pk=voice.pk)), mode=SynthesisJob.Mode.STREAM)
     outcomes.let_go(voice, place=True)
     VoiceSample.objects.create(voice=voice, filename="eve.wav", size=9, seconds=12, sample_rate=24000, channels=1)
     VoiceClone.objects.filter(pk=voice.pk).update(state="Failed", kind="cloned", remote_id="", due_at=None)
+    return job
+
+
+def orphan_of(voice: VoiceClone) -> Finding:
     return Finding.objects.create(
-        account=voice.account, kind=Finding.Kind.ORPHAN, remote_id=f"found-{number}", voice=voice, is_ours=True
+        account=voice.account, kind=Finding.Kind.ORPHAN, remote_id=f"found-{voice.pk}", voice=voice, is_ours=True
     )
 
 
 def test_it_locks_a_voice_before_its_owners_meters_whoever_moves_it(
     account: ProviderAccount, eve: User, tmp_path: Path
 ) -> None:
-    plans.change_account(account, by=None, voice_cap=100)
-    findings = [failed_with_an_orphan(eve, number).pk for number in range(10)]
-    said = rush("tests.voices.test_ledger.give_or_train_again", tmp_path, processes=1, threads=20, findings=findings)
+    plans.change_account(account, by=None, voice_cap=100, character_price=AT_A_PRICE, training_price=AT_A_PRICE)
+    jobs = [speaking(eve, number) for number in range(10)]
+    findings = [orphan_of(job.voice).pk for job in jobs]
+    said = rush(
+        "tests.voices.test_ledger.move_it_somehow",
+        tmp_path,
+        processes=1,
+        threads=30,
+        findings=findings,
+        jobs=[str(job.pk) for job in jobs],
+    )
     assert set(said) <= {"done", "moved meanwhile"}
-    moved = VoiceClone.objects.filter(holds_slot=True, state__in=("Init", "Training"))
-    assert moved.count() == 10
+    assert VoiceClone.objects.filter(holds_slot=True, state__in=("Init", "Training")).count() == 10
     assert ProviderAccount.objects.get().voices_held == 10
+    assert set(SynthesisJob.objects.values_list("state", "characters")) == {("Cancelled", 1)}
     assert books.discrepancies() == []
 
 
@@ -167,6 +195,16 @@ def test_it_grants_the_last_character_once_in_a_rush(voice: VoiceClone, tmp_path
     plans.change_allowance(voice.owner, by=None, characters_per_month=3)
     said = rush("tests.voices.test_ledger.speak_once", tmp_path, voice=str(voice.pk))
     assert sorted(said) == ["characters_exhausted"] * 49 + ["granted"]
+    assert SynthesisJob.objects.count() == 1
+    assert books.discrepancies() == []
+
+
+def test_it_grants_the_last_character_of_a_token_once_in_a_rush(
+    voice: VoiceClone, token: ApiToken, tmp_path: Path
+) -> None:
+    plans.change_budget(token, by=None, characters_per_month=3)
+    said = rush("tests.voices.test_ledger.speak_once", tmp_path, voice=str(voice.pk), token=token.pk)
+    assert sorted(said) == ["granted"] + ["token_characters_exhausted"] * 49
     assert SynthesisJob.objects.count() == 1
     assert books.discrepancies() == []
 
@@ -194,9 +232,12 @@ def test_it_closes_a_hold_once_in_a_rush(voice: VoiceClone, tmp_path: Path) -> N
     assert books.discrepancies() == []
 
 
-def test_its_meters_are_the_sums_of_its_books_after_any_interleaving(voice: VoiceClone, tmp_path: Path) -> None:
+def test_its_meters_are_the_sums_of_its_books_after_any_interleaving(
+    voice: VoiceClone, token: ApiToken, tmp_path: Path
+) -> None:
     plans.change_account(voice.account, by=None, character_price=AT_A_PRICE, characters_per_day=90)
-    rush("tests.voices.test_ledger.live_a_little", tmp_path, threads=12, voice=str(voice.pk))
+    plans.change_budget(token, by=None, characters_per_month=30)
+    rush("tests.voices.test_ledger.live_a_little", tmp_path, threads=12, voice=str(voice.pk), token=token.pk)
     assert SynthesisJob.objects.count() > 10
     assert books.discrepancies() == []
 
@@ -213,8 +254,10 @@ class Statements:
         return execute(sql, params, many, context)
 
 
-def test_it_holds_and_records_a_job_in_three_statements(voice: VoiceClone) -> None:
-    wanted = order(voice)
+@pytest.mark.parametrize("budget", [None, 100])
+def test_it_holds_and_records_a_job_in_three_statements(voice: VoiceClone, token: ApiToken, budget: int | None) -> None:
+    plans.change_budget(token, by=None, characters_per_month=budget)
+    wanted = order(voice, token=token.pk)
     speech.record(wanted, mode=SynthesisJob.Mode.STREAM)  # the first of a month makes its meters
     with connection.execute_wrapper(statements := Statements()):
         speech.record(wanted, mode=SynthesisJob.Mode.STREAM)
@@ -284,6 +327,71 @@ def test_a_new_month_begins_by_itself(voice: VoiceClone, monkeypatch: pytest.Mon
     ledger.settle_speech(old.pk, characters=1)
     ledger.settle_speech(new.pk, characters=3)
     assert used(f"user:{voice.owner_id}:characters:{month()}") == 3
+    assert books.discrepancies() == []
+
+
+def test_a_token_is_given_back_what_was_not_used_and_begins_anew_with_the_month(
+    voice: VoiceClone, token: ApiToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voice.account = plans.change_account(voice.account, by=None, character_price=AT_A_PRICE)
+    plans.change_budget(token, by=None, characters_per_month=4, spend_per_month=Decimal("0.01"))
+    speech.cancel(speech.submit(order(voice, token=token.pk)))
+    old = speech.submit(order(voice, token=token.pk))
+    assert used(f"token:{token.pk}:cost:{month()}") == 4 * 200
+    ledger.settle_speech(
+        old.pk, characters=6
+    )  # more than was held: settled all the same, and then nothing more is granted
+    assert used(f"token:{token.pk}:characters:{month()}") == 6
+    with pytest.raises(LimitReached) as refused:
+        speech.submit(order(voice, "1", token=token.pk))
+    assert refused.value.quota is not None
+    assert (refused.value.code, refused.value.quota.left) == ("token_characters_exhausted", 0)
+    soon = timezone.now() + timedelta(days=32)
+    monkeypatch.setattr(timezone, "now", lambda: soon)
+    speech.submit(order(voice, token=token.pk))
+    assert used(f"token:{token.pk}:characters:{month()}") == 4
+    assert books.discrepancies() == []
+
+
+def test_of_those_who_come_together_a_token_pays_for_as_many_as_it_can(voice: VoiceClone, token: ApiToken) -> None:
+    plans.change_budget(token, by=None, characters_per_month=11)
+    wanted = [order(voice, token=token.pk), order(voice), order(voice, token=token.pk), order(voice, token=token.pk)]
+    begun = speech.begin_together(wanted)
+    assert [getattr(each, "code", "begun") for each in begun] == [*["begun"] * 3, "token_characters_exhausted"]
+    for each in begun[:3]:
+        assert isinstance(each, speech.Begun)
+    ledger.settle_speeches([ledger.Used(each.pk, 3) for each in SynthesisJob.objects.all()])
+    assert used(f"token:{token.pk}:characters:{month()}") == 6
+    assert books.discrepancies() == []
+
+
+def test_the_books_of_a_token_that_is_gone_are_closed_all_the_same(
+    voice: VoiceClone, token: ApiToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, key = speech.submit(order(voice, token=token.pk)), f"token:{token.pk}:characters:{month()}"
+    Meter.objects.filter(key=key).delete()  # as if it had not been there, so that it is made for a token that is gone
+    number = token.pk
+    token.delete()
+    ledger.settle_speech(job.pk, characters=3)
+    assert Meter.objects.get(key=key).cap is None
+    Meter.objects.filter(key=key).update(used=3)
+    assert books.discrepancies() == []
+    assert set(LedgerEntry.objects.filter(row=job.pk).values_list("token", flat=True)) == {number}
+
+
+def test_a_training_is_paid_by_the_token_that_asks_for_it(voice: VoiceClone, token: ApiToken) -> None:
+    plans.change_account(voice.account, by=None, training_price=Decimal(5))
+    plans.change_budget(token, by=None, spend_per_month=Decimal("9.99"))
+    voice.account.refresh_from_db()
+    for _time, code in enumerate(["", "token_cost_exhausted"]):
+        claim = ledger.training(voice, voice.account, token_id=token.pk)
+        if not code:
+            with ledger.holding(claim):
+                continue
+        with pytest.raises(LimitReached) as refused, ledger.holding(claim):
+            pass
+        assert refused.value.code == code
+    assert used(f"token:{token.pk}:cost:{month()}") == 5_000_000
     assert books.discrepancies() == []
 
 

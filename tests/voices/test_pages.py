@@ -249,6 +249,19 @@ def test_it_renames_a_voice(alice: User, alice_client: Client, account: Provider
     assert "Renamed from “Annie” to “Aunt May”." in answer.content.decode()
 
 
+def test_it_switches_repeats_on_and_off(alice: User, alice_client: Client, account: ProviderAccount) -> None:
+    voice = voice_of(alice, account)
+    for on, happened in (
+        ("yes", "From now on it answers repeats with the audio that was kept."),
+        ("no", "From now on every request is spoken anew."),
+    ):
+        page = alice_client.post(f"/voices/{voice.pk}/repeats/", {"on": on}, follow=True).content.decode()
+        voice.refresh_from_db()
+        assert voice.answers_repeats is (on == "yes")
+        assert happened in page
+        assert ("Switch off" if on == "yes" else "Switch on") in page
+
+
 def test_it_keeps_a_name_that_will_not_do_in_the_form(
     alice: User, alice_client: Client, account: ProviderAccount
 ) -> None:
@@ -320,7 +333,7 @@ def test_it_has_no_recording_to_play_once_it_is_erased(
 # --- strangers and visitors ------------------------------------------------------------------------------------------
 
 GETS = ("", "state/", "recording/")
-POSTS = ("rename/", "retrain/", "delete/")
+POSTS = ("rename/", "repeats/", "retrain/", "delete/")
 
 
 @pytest.mark.parametrize("place", GETS)
@@ -330,10 +343,13 @@ def test_it_does_not_show_a_stranger_anything(charlie_client: Client, ready_voic
 
 @pytest.mark.parametrize("place", POSTS)
 def test_it_lets_a_stranger_change_nothing(charlie_client: Client, ready_voice: VoiceClone, place: str) -> None:
-    answer = charlie_client.post(f"/voices/{ready_voice.pk}/{place}", {"name": "Mine", "recording": "same"})
+    answer = charlie_client.post(
+        f"/voices/{ready_voice.pk}/{place}", {"name": "Mine", "recording": "same", "on": "yes"}
+    )
     assert answer.status_code == 404
     ready_voice.refresh_from_db()
     assert (ready_voice.name, ready_voice.state) == ("Annie", State.SUCCESS)
+    assert not ready_voice.answers_repeats
 
 
 def test_it_lists_nobody_elses_voices(alice: User, charlie_client: Client, account: ProviderAccount) -> None:

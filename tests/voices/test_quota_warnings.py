@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from rest_framework.test import APIClient
 from tests.receiver import Receiver
 from tests.worker import finish, let_time_pass
 from voiceclone_site.accounts.models import User
+from voiceclone_site.accounts.services import issue_token
 from voiceclone_site.messages import DATA
 from voices import meters, plans, quota_warnings
 from voices.meters import Gauge
@@ -58,7 +60,7 @@ def test_it_tells_a_program_of_what_its_owner_spoke(
         each for each in alice_api.get("/api/v1/quota").json()["meters"] if each["measure"] == "characters"
     ]
     assert said["type"] == "quota.warning"
-    assert said["data"] == characters | {"percent": 80}
+    assert said["data"] == characters | {"percent": 80, "token": None}
     assert set(said["data"]) == set(DATA[WebhookEvent.QUOTA_WARNING])
     assert (said["data"]["used"], said["data"]["limit"], said["data"]["left"]) == (15, 18, 3)
 
@@ -128,6 +130,23 @@ def test_it_tells_nobody_of_what_is_unlimited_past_fleeting_or_somebody_elses(
     use(charlie, 9)
     quota_warnings.sweep()
     assert told() == []
+
+
+def test_it_tells_of_the_budget_of_a_token_which_it_names(alice: User, charlie: User, told: Any) -> None:
+    row, _token = issue_token(alice, name="a customer", scopes=["speech"], expires_at=None, spend_per_month=Decimal(2))
+    others, _token = issue_token(charlie, name="his", scopes=["speech"], expires_at=None, spend_per_month=Decimal(2))
+    gone, _token = issue_token(alice, name="gone", scopes=["speech"], expires_at=None, spend_per_month=Decimal(2))
+    for token in (row, others, gone):
+        gauge = Gauge(Measure.COST, meters.month_of(timezone.localdate()), token_id=token.pk)
+        plans.open_meters([gauge])
+        meters.shift({gauge: 1_700_000})
+    gone.delete()
+    for _minute in range(2):
+        quota_warnings.sweep()
+    assert told() == [("cost", 80)]
+    data = json.loads(WebhookDelivery.objects.get().body)["data"]
+    assert data["token"] == {"id": row.pk, "name": "a customer"}
+    assert (data["used"], data["limit"], data["left"]) == (1.7, 2.0, 0.3)
 
 
 def test_it_says_nothing_in_a_constant_number_of_queries(

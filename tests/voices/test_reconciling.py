@@ -262,6 +262,34 @@ def test_it_tells_the_operator_why_something_is_not_deleted(
     assert "not ours to delete" in page.content.decode()
 
 
+def test_it_says_that_a_deletion_failed_and_is_owed(
+    ready_voice: VoiceClone, sandbox: Sandbox, dana_client: Client
+) -> None:
+    VoiceClone.objects.filter(pk=ready_voice.pk).update(state=State.DELETED)
+    found(ready_voice.account)
+    sandbox.fail(operation="delete_voice", how="error")
+    form = {"action": "delete_there", "_selected_action": [only().pk], "confirmed": "yes"}
+    page = dana_client.post(ADMIN, form, follow=True).content.decode()
+    assert "It is not deleted yet" in page
+    assert "It is deleted at the provider." not in page
+    assert len(sandbox.voices()) == 1
+
+
+def test_what_was_decided_waits_for_nobody(undecided: VoiceClone) -> None:
+    found(undecided.account)
+    deciding.nothing_happened(undecided, by="Dana")
+    assert not Finding.objects.exists()
+
+
+def test_it_offers_to_adopt_only_what_somebody_waits_for(ready_voice: VoiceClone, dana_client: Client) -> None:
+    VoiceClone.objects.filter(pk=ready_voice.pk).update(state=State.FAILED, remote_id="")
+    found(ready_voice.account)
+    address = f"{ADMIN}{only().pk}/change/"
+    assert 'value="adopt"' in dana_client.get(address).content.decode()
+    VoiceClone.objects.filter(pk=ready_voice.pk).update(state=State.DELETED)
+    assert 'value="adopt"' not in dana_client.get(address).content.decode()
+
+
 def test_a_user_sees_no_findings(ready_voice: VoiceClone, sandbox: Sandbox, alice_client: Client) -> None:
     sandbox.forget_voices()
     found(ready_voice.account)

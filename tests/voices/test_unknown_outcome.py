@@ -52,6 +52,26 @@ def test_it_sends_again_only_after_three_looks_found_nothing(order_voice: Order,
     assert len(sandbox.ledger.created("aliyun-1")) == 1
 
 
+def test_it_gives_up_after_the_deadline_and_only_once_it_knows_that_nothing_was_made(
+    order_voice: Order, sandbox: Sandbox
+) -> None:
+    sandbox.fail(operation="create_voice", how="drop", at="before")
+    voice = order_voice()
+    drain()
+    VoiceClone.objects.filter(pk=voice.pk).update(deadline=timezone.now() - timedelta(hours=1))
+    for _look in range(3):
+        voice.refresh_from_db()
+        assert voice.state == State.UNKNOWN, "the deadline says nothing about what the provider has made"
+        make_due(voice)
+        advancing.advance(voice.pk)
+    drain()
+    voice.refresh_from_db()
+    assert (voice.state, voice.error_code, voice.due_at) == (State.FAILED, "training_timeout", None)
+    assert "could not be handed over in time" in voice.error_sentence
+    assert len(sandbox.ledger.calls("create_voice")) == 1
+    assert ProviderAccount.objects.get().voices_held == 0
+
+
 def test_it_looks_for_the_voice_when_its_process_died_in_the_middle(order_voice: Order, sandbox: Sandbox) -> None:
     voice = order_voice()
     taken = claim(VoiceClone, voice.pk, lease=timedelta(seconds=90))

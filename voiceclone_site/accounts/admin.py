@@ -82,6 +82,10 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         for row in queryset:
             services.revoke_token(row)
 
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
+        """Never the whole row: its owner may change its budget, or revoke it, while the form is open."""
+        obj.save(update_fields=["name"])
+
     @admin.display(description=_("used this month"))
     def this_month(self, row: ApiToken) -> str:
         used = {each.measure: each.used for each in standing.of_tokens([row])[row.pk]}

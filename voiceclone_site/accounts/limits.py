@@ -1,14 +1,12 @@
 """How many requests a minute somebody may send: counted in the shared cache, so that no request waits for the database.
 
-A window is a minute of the clock. With Redis the count is exact over all processes; with the cache in files two requests at one
-instant may be counted as one.
+A window is a minute of the clock. The count is exact over all processes that share the cache (voiceclone_site/caches.py).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,15 +75,12 @@ def count_together(user: User, token: ApiToken | None, *, requests: int) -> list
 
 
 def _incremented(key: str, by: int) -> int:
-    """The count is usually there already, so that is what is tried first."""
-    with suppress(ValueError):
-        return int(cache.incr(key, by))
-    if cache.add(key, by, 2 * WINDOW):
-        return by
-    try:
-        return int(cache.incr(key, by))
-    except ValueError:  # the cache has thrown it out in between
-        return by
+    count: Callable[..., int] | None = getattr(cache, "count", None)
+    if count is not None:
+        return count(key, by, seconds=2 * WINDOW)
+    # Another cache than those of the settings.
+    cache.add(key, 0, 2 * WINDOW)
+    return int(cache.incr(key, by))
 
 
 class PerMinute(BaseThrottle):

@@ -13,7 +13,10 @@ class Scope(models.TextChoices):
     JOBS_READ = "jobs:read", _("See jobs and download their audio")
     USAGE_READ = "usage:read", _("See usage")
     TOKENS_READ = "tokens:read", _("See your API tokens")
-    TOKENS_WRITE = "tokens:write", _("Make tokens that may do no more than this one, and revoke any")
+    TOKENS_WRITE = (
+        "tokens:write",
+        _("Make tokens that may do no more than this one, set the budgets of such, and revoke any"),
+    )
     WEBHOOKS_READ = "webhooks:read", _("See webhooks and the messages sent to them")
     WEBHOOKS_WRITE = "webhooks:write", _("Add, change and delete webhooks; send messages anew")
 

@@ -9,10 +9,11 @@ connection is closed without the end of its chunks, and never as if all had been
 from __future__ import annotations
 
 import asyncio
+import functools
 import io
 import logging
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -34,10 +35,11 @@ from synthesis.replay import Replay
 from voiceclone_site.accounts.authentication import address_of
 from voiceclone_site.django_threads import Headers, Receive, Scope, Send, environ_of
 from voiceclone_site.errors import Problem, problem_of
+from voiceclone_site.listening import PATIENCE
 from voiceclone_site.metrics import http_requests
 from voiceclone_site.requests import request_id_from, set_request_id
 from voiceclone_site.speech.admission import Admission, Admitted, Asking, Caller, Candidate, begun_by_a_view
-from voiceclone_site.speech.dialect import Answer, Asked, Dialect, Speaking, SpeechWish, Spoken, VoiceRef
+from voiceclone_site.speech.dialect import Answer, Asked, Dialect, Route, Speaking, SpeechWish, Spoken, VoiceRef
 from voiceclone_site.speech.routes import ROUTES
 from voices import logbook
 from voices.errors import Fault
@@ -56,6 +58,9 @@ PATIENCE_WITH_A_READER = 60.0
 STREAMED = {"X-Accel-Buffering": "no", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
+NO_WISH = SpeechWish(voice=VoiceRef(""), text="")
+
+
 class _Left(Exception):
     """There is nobody to answer any more, or nothing more to say: the transfer ends here, broken if it had begun."""
 
@@ -65,12 +70,24 @@ class Exchange:
     """One request, and the way back to whoever sent it."""
 
     dialect: Dialect
-    wish: SpeechWish
     request_id: str
     scope: Scope
     receive: Receive = field(repr=False)
     send: Send = field(repr=False)
+    wish: SpeechWish = NO_WISH
     headers: Mapping[str, str] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+
+    async def answer(self, whole: Answer) -> None:
+        self.count(whole.status)
+        headers = {**whole.headers, "Content-Length": str(len(whole.body)), "X-Request-Id": self.request_id}
+        await self.send({"type": "http.response.start", "status": whole.status, "headers": _encoded(headers)})
+        await self.send({"type": "http.response.body", "body": whole.body})
+
+    def count(self, status: int) -> None:
+        """An answer begins. As MetricsMiddleware counts what Django answers."""
+        seconds = time.monotonic() - self.began
+        http_requests.labels("POST", f"speech {self.dialect.name}", status).observe(seconds)
 
 
 class Response:
@@ -81,8 +98,10 @@ class Response:
 
     def __init__(self, exchange: Exchange, headers: Mapping[str, str]) -> None:
         self._exchange = exchange
+        self._send = exchange.send
         self._headers: Mapping[str, str] | None = headers
         self._whole: list[bytes] | None = [] if exchange.scope["http_version"] == "1.0" else None
+        self._patience = _Patience(PATIENCE_WITH_A_READER)
 
     async def send(self, body: bytes) -> None:
         """Raises TimeoutError when the reader takes nothing in."""
@@ -91,37 +110,81 @@ class Response:
         if self._whole is not None:
             self._whole.append(body)
             return
-        await self._begin()
-        async with asyncio.timeout(PATIENCE_WITH_A_READER):
-            await self._exchange.send({"type": "http.response.body", "body": body, "more_body": True})
+        if self._headers is not None:
+            await self._begin(self._headers)
+        with self._patience:
+            await self._send({"type": "http.response.body", "body": body, "more_body": True})
 
     async def end(self, body: bytes) -> None:
         if self._whole is not None:
             assert self._headers is not None
-            whole = Answer(200, self._headers, b"".join([*self._whole, body]))
-            await _send_whole(whole, self._exchange.request_id, self._exchange.send)
+            await self._exchange.answer(Answer(200, self._headers, b"".join([*self._whole, body])))
             return
-        await self._begin()
-        await self._exchange.send({"type": "http.response.body", "body": body})
+        if self._headers is not None:
+            await self._begin(self._headers)
+        await self._send({"type": "http.response.body", "body": body})
 
-    async def _begin(self) -> None:
-        if self._headers is None:
-            return
-        headers = _encoded({**self._headers, "X-Request-Id": self._exchange.request_id})
+    def close(self) -> None:
+        """Nothing more is sent, or only the end."""
+        self._patience.close()
+
+    async def _begin(self, headers: Mapping[str, str]) -> None:
         self._headers = None
-        await self._exchange.send({"type": "http.response.start", "status": 200, "headers": headers})
+        self._exchange.count(200)
+        named = _encoded({**headers, "X-Request-Id": self._exchange.request_id})
+        await self._send({"type": "http.response.start", "status": 200, "headers": named})
+
+
+class _Patience:
+    """Around each of many sends: TimeoutError in the one that takes so many `seconds`, or up to twice as many. One timer for all of
+    them; asyncio.timeout makes one for each, which costs as much as the send itself."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._sends = 0
+        self._seen = 0
+        self._is_over = False
+
+    def __enter__(self) -> None:
+        self._sends += 1
+        if self._timer is None:
+            self._look(asyncio.get_running_loop())
+        self._task = asyncio.current_task()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        task, self._task = self._task, None
+        if self._is_over and isinstance(error, asyncio.CancelledError) and task is not None and task.uncancel() == 0:
+            raise TimeoutError from error
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._task is not None and self._seen == self._sends:
+            self._is_over = True
+            self._task.cancel()
+            return
+        self._seen = self._sends
+        self._timer = loop.call_later(self._seconds, self._look, loop)
 
 
 def dialect_of(scope: Scope) -> tuple[Dialect, Mapping[str, str]] | None:
     """Whose door this request knocks at; None when it is Django's."""
     if scope["type"] != "http" or scope["method"] != "POST":
         return None
-    names = {name for name, _value in scope["headers"]}
     for route in ROUTES:
         found = route.pattern.fullmatch(scope["path"])
-        if found and (not route.header or route.header.encode() in names) and route.but_not.encode() not in names:
+        if found and _has_its_headers(scope, route):
             return route.dialect, found.groupdict()
     return None
+
+
+def _has_its_headers(scope: Scope, route: Route) -> bool:
+    names = {name for name, _value in scope["headers"]}
+    return (not route.header or route.header.encode() in names) and route.but_not.encode() not in names
 
 
 async def answer(
@@ -136,15 +199,14 @@ async def answer(
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     request_id = request_id_from(headers.get("x-request-id", ""))
     set_request_id(request_id)
-    began = time.monotonic()
-    send = _counted(send, dialect)
+    exchange = Exchange(dialect, request_id, scope, receive, send)
     caller = Caller(address="")
     try:
-        caller.address = address_of(_as_django_sees_it(scope))
+        caller.address = _address(scope, headers)
         asked = Asked(
             method=scope["method"],
             path=scope["path"],
-            query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
+            query=_query(scope["query_string"]),
             headers=headers,
             body=await _body(headers, receive),
             captured=captured,
@@ -156,8 +218,7 @@ async def answer(
             look = partial(on_a_living_connection, admitted.admitted)
             admitted = await relay.reading.run(look)
         assert isinstance(wish, SpeechWish), "a wrong one is not let in"
-        exchange = Exchange(dialect, wish, request_id, scope, receive, send, headers=_left(caller))
-        await _speak(relay, exchange, admitted)
+        await _speak(relay, replace(exchange, wish=wish, headers=_left(caller)), admitted)
     except _Left:
         return
     except Exception as error:
@@ -166,8 +227,9 @@ async def answer(
         refusal = replace(refusal, headers={**refusal.headers, **_left(caller)})
         if caller.token is not None:
             logbook.note(user=caller.token.owner_id, token=caller.token.pk)
-        logger.info("speech refused with %d after %.0f ms", refusal.status, (time.monotonic() - began) * 1000)
-        await _send_whole(refusal, request_id, send)
+        seconds = time.monotonic() - exchange.began
+        logger.info("speech refused with %d after %.0f ms", refusal.status, seconds * 1000)
+        await exchange.answer(refusal)
 
 
 async def take_over(
@@ -178,8 +240,7 @@ async def take_over(
     request_id = kept.pop("x-request-id", "")
     set_request_id(request_id)
     job_id, wait, audio_format, sample_rate = ticket.split(" ")
-    wish = SpeechWish(voice=VoiceRef(""), text="")
-    exchange = Exchange(dialect, wish, request_id, scope, receive, send, headers=kept)
+    exchange = Exchange(dialect, request_id, scope, receive, send, headers=kept)
     try:
         call = partial(
             begun_by_a_view, job_id, wait=float(wait), audio_format=audio_format, sample_rate=int(sample_rate)
@@ -190,7 +251,7 @@ async def take_over(
     except Exception as error:
         with translation.override(kept.get("content-language", settings.LANGUAGE_CODE)):
             refusal = dialect.refusal(_problem(error))
-        await _send_whole(refusal, request_id, send)
+        await exchange.answer(refusal)
 
 
 # --- before the first audio ------------------------------------------------------------------------------------------
@@ -200,16 +261,24 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
     """Raises RequestDataTooBig, and _Left when the caller hung up while sending."""
     if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > LARGEST_BODY:
         raise RequestDataTooBig
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message["type"] == "http.request" and message.get("more_body"):
-        message = await receive()
+    body, more = b"", True
+    while more:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                message = await receive()
+        except TimeoutError:
+            raise _Left from None
+        if message["type"] != "http.request":
+            raise _Left
         body += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(body) > LARGEST_BODY:
             raise RequestDataTooBig
-    if message["type"] != "http.request":
-        raise _Left
     return body
+
+
+def _query(text: bytes) -> Mapping[str, str]:
+    return dict(parse_qsl(text.decode("latin-1"), keep_blank_values=True)) if text else {}
 
 
 def _wish(dialect: Dialect, asked: Asked) -> SpeechWish | Exception:
@@ -230,27 +299,24 @@ def _problem(error: Exception) -> Problem:
     return problem
 
 
-def _as_django_sees_it(scope: Scope) -> HttpRequest:
+def _address(scope: Scope, headers: Mapping[str, str]) -> str:
+    """As Django sees it."""
+    if "x-forwarded-for" not in headers:
+        return _address_without_proxies((scope.get("client") or ("", 0))[0])
     request = HttpRequest()
     request.META = environ_of(scope, io.BytesIO())
-    return request
+    return address_of(request)
+
+
+@functools.lru_cache(maxsize=1024)
+def _address_without_proxies(remote: str) -> str:
+    request = HttpRequest()
+    request.META = {"REMOTE_ADDR": remote}
+    return address_of(request)
 
 
 def _left(caller: Caller) -> Mapping[str, str]:
     return caller.standing.headers() if caller.standing is not None else {}
-
-
-def _counted(send: Send, dialect: Dialect) -> Send:
-    """As MetricsMiddleware counts what Django answers: how long it took until the answer began."""
-    began = time.monotonic()
-
-    async def counting(message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            seconds = time.monotonic() - began
-            http_requests.labels("POST", f"speech {dialect.name}", message["status"]).observe(seconds)
-        await send(message)
-
-    return counting
 
 
 def _language(caller: Caller, headers: Mapping[str, str]) -> str:
@@ -261,12 +327,6 @@ def _language(caller: Caller, headers: Mapping[str, str]) -> str:
         with suppress(LookupError):
             return get_supported_language_variant(wanted)
     return settings.LANGUAGE_CODE
-
-
-async def _send_whole(whole: Answer, request_id: str, send: Send) -> None:
-    headers = {**whole.headers, "Content-Length": str(len(whole.body)), "X-Request-Id": request_id}
-    await send({"type": "http.response.start", "status": whole.status, "headers": _encoded(headers)})
-    await send({"type": "http.response.body", "body": whole.body})
 
 
 def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -325,6 +385,8 @@ async def _pass_on(voice: Voice | Replay, exchange: Exchange, delivery: Delivery
         if last_words := framing.failure(_problem(error)):
             await response.send(last_words)
         raise
+    finally:
+        response.close()
     await response.end(body + framing.ending(spoken))
 
 

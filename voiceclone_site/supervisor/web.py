@@ -7,14 +7,17 @@ import sys
 
 import uvicorn
 
+from voiceclone_site.listening import listener
+
 KEEP_ALIVE = 15
 # Threads that speak to the database must not keep the event loop waiting for Python's usual 5 ms whenever it has something to do.
 SWITCH_INTERVAL = 0.0005
+FAILED_TO_START = 3
 
 
 def main() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL)
-    uvicorn.run(
+    config = uvicorn.Config(
         "voiceclone_site.asgi:application",
         host=os.environ.get("HOST") or "127.0.0.1",
         port=int(os.environ.get("PORT") or "8000"),
@@ -33,6 +36,10 @@ def main() -> None:
         timeout_graceful_shutdown=int(os.environ.get("STOP_SECONDS") or "10"),
         backlog=2048,
     )
+    server = uvicorn.Server(config)
+    server.run(sockets=[listener(config)])
+    if not server.started:
+        sys.exit(FAILED_TO_START)
 
 
 if __name__ == "__main__":

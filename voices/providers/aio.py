@@ -22,12 +22,13 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
-from voices.providers.base import Done, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession
+from voices.providers.base import Audio, Done, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession
 from voices.providers.driving import (
     LARGEST_REFUSAL,
     MAX_MESSAGE_BYTES,
     DeadOnArrival,
     Lost,
+    Patience,
     Spoken,
     certificates,
     no_address,
@@ -37,9 +38,8 @@ from voices.providers.driving import (
 from voices.providers.errors import ProviderError
 from voices.providers.warm import Pool
 
-# What has come in and was not asked for yet: beyond the first the provider is not read from, until it is down to the second.
+# What has come in and was not asked for yet: beyond it the provider is not read from, until it is asked for.
 FULL_BYTES = 512 * 1024
-ROOM_BYTES = 128 * 1024
 _GOODBYE_SECONDS = 1.0
 
 # Of their own: an inquiry whose answer does not come holds up other inquiries at most.
@@ -79,17 +79,19 @@ async def _task(
     connection: Connection, session: SpeechSession, where: SpeechConnection, pool: Pool[Connection]
 ) -> AsyncGenerator[Sequence[Spoken], None]:
     finished = False
+    patience = Patience(where)
     try:
-        for send in session.open():
-            connection.send(send.frame)
+        connection.send(*(send.frame for send in session.open()))
         while not finished:
+            patience.check()
             said: list[Spoken] = []
             failure: ProviderError | None = None
+            answers: list[str | bytes] = []
             for message in await connection.receive(where.frame_timeout):
                 try:
                     for event in session.receive(message):
                         if isinstance(event, Send):
-                            connection.send(event.frame)
+                            answers.append(event.frame)
                         else:
                             said.append(event)
                             finished = finished or isinstance(event, Done)
@@ -97,10 +99,14 @@ async def _task(
                     failure = error
                 if finished or failure:
                     break
+            if answers:
+                connection.send(*answers)
             if finished:
                 pool.give_back(where, connection)
             if said:
                 yield said
+                if any(isinstance(event, Audio) for event in said):
+                    patience.heard()
             if failure:
                 raise failure
     except Lost as lost:
@@ -190,14 +196,15 @@ class Connection(asyncio.Protocol):
         """Whether it still stands with nothing waiting: an idle connection that has something to say is on its way out."""
         return self.stands and not self._messages
 
-    def send(self, frame: str | bytes) -> None:
-        """What cannot be sent is not raised: what the other side said before it hung up still waits to be received."""
+    def send(self, *frames: str | bytes) -> None:
+        """In one go. What cannot be sent is not raised: what the other side said before it hung up still waits to be received."""
         if not self.stands:
             return
-        if isinstance(frame, str):
-            self._protocol.send_text(frame.encode(errors="replace"))
-        else:
-            self._protocol.send_binary(frame)
+        for frame in frames:
+            if isinstance(frame, str):
+                self._protocol.send_text(frame.encode(errors="replace"))
+            else:
+                self._protocol.send_binary(frame)
         self._flush()
 
     async def receive(self, timeout: float) -> list[str | bytes]:
@@ -339,8 +346,5 @@ class Connection(asyncio.Protocol):
             self._reader.set_result(None)
 
     def _flush(self) -> None:
-        if self._transport is None:
-            return
-        for data in self._protocol.data_to_send():
-            if data:
-                self._transport.write(data)
+        if self._transport is not None and (data := b"".join(self._protocol.data_to_send())):
+            self._transport.write(data)

@@ -372,6 +372,7 @@ class SpeechRequest:
 @dataclass(frozen=True, slots=True)
 class SpeechConnection:
     """How to reach the provider. `reuse_seconds` is how long an idle connection may wait for its next task; 0 = single use.
+    `frame_timeout`: within so many seconds it says something, within `sound_timeout` something that can be heard.
 
     Connections are only ever shared between calls of the same `account_key`.
 
@@ -385,6 +386,7 @@ class SpeechConnection:
     headers: Mapping[str, str] = field(repr=False)
     open_timeout: float = 10.0
     frame_timeout: float = 30.0
+    sound_timeout: float = 120.0
     reuse_seconds: float = 0.0
     inquiry: Callable[[], None] | None = field(default=None, repr=False, compare=False)
 

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import ssl
 import struct
+import time
 from typing import Self
 
 import certifi
@@ -56,6 +57,10 @@ class Lost(Exception):
         return cls(f"nothing was received for {seconds:g} s")
 
     @classmethod
+    def because_of_no_sound(cls, seconds: float) -> Self:
+        return cls(f"no sound was received for {seconds:g} s")
+
+    @classmethod
     def because_of_close(cls, payload: bytes) -> Self:
         code = str(struct.unpack("!H", payload[:2])[0]) if len(payload) >= 2 else "no code"
         return cls(f"the provider closed the connection ({code})", hung_up=True)
@@ -67,6 +72,23 @@ class Lost(Exception):
     @classmethod
     def because_of_text(cls) -> Self:
         return cls("the provider sent text that is not UTF-8")
+
+
+class Patience:
+    """With a provider that says one thing and another, and nothing that can be heard."""
+
+    def __init__(self, where: SpeechConnection) -> None:
+        self._seconds = where.sound_timeout
+        self.heard()
+
+    def heard(self) -> None:
+        """A sound, and it has been passed on."""
+        self._until = time.monotonic() + self._seconds
+
+    def check(self) -> None:
+        """Raises Lost."""
+        if time.monotonic() > self._until:
+            raise Lost.because_of_no_sound(self._seconds)
 
 
 class DeadOnArrival(Exception):

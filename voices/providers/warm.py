@@ -1,7 +1,7 @@
 """Connections that wait for their next task, on one event loop: opened ahead, looked after, bounded; each account has its own.
 
-Only where the provider lets a connection be used again (`SpeechConnection.reuse_seconds`). What was used lately is kept ready:
-as many as spoke at once in the last minute, and never fewer than `LEAST`.
+Only where the provider lets a connection be used again (`SpeechConnection.reuse_seconds`). What was used lately, or is expected to
+be, is kept ready: as many as spoke at once in the last minute, and never fewer than `LEAST`.
 """
 
 from __future__ import annotations
@@ -111,14 +111,23 @@ class Pool(Generic[C]):
         if self._closed or where.reuse_seconds <= 0:
             yield
             return
-        account = self._accounts.setdefault(key_of(where), _Account(where))
-        account.where, account.opening, account.used_at = where, opening, self._clock()
+        account = self._wanted(where, opening)
         account.busy += 1
         account.peak = max(account.peak, account.busy)
         try:
             yield
         finally:
             account.busy -= 1
+
+    def expect(self, where: SpeechConnection, opening: Opening[C]) -> None:
+        """Somebody is likely to speak there soon."""
+        if not self._closed and where.reuse_seconds > 0:
+            self._open_missing(self._wanted(where, opening), LEAST)
+
+    def _wanted(self, where: SpeechConnection, opening: Opening[C]) -> _Account[C]:
+        account = self._accounts.setdefault(key_of(where), _Account(where))
+        account.where, account.opening, account.used_at = where, opening, self._clock()
+        return account
 
     def look_after(self) -> None:
         """Begin to keep ready what is used; ends with `close`."""

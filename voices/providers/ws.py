@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 import websocket
 from websocket._cookiejar import SimpleCookieJar
 
-from voices.providers.base import Done, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession
+from voices.providers.base import Audio, Done, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession
 from voices.providers.driving import (
     MAX_MESSAGE_BYTES,
     DeadOnArrival,
     Key,
     Lost,
+    Patience,
     Spoken,
     certificates,
     key_of,
@@ -72,10 +73,12 @@ def _task(
     connection: _Connection, session: SpeechSession, where: SpeechConnection, pool: ConnectionPool
 ) -> Generator[Spoken, None, None]:
     finished = False
+    patience = Patience(where)
     try:
         for send in session.open():
             connection.send(send.frame)
         while True:
+            patience.check()
             for event in session.receive(connection.receive(where.frame_timeout)):
                 if isinstance(event, Send):
                     connection.send(event.frame)
@@ -86,6 +89,8 @@ def _task(
                     return
                 else:
                     yield event
+                    if isinstance(event, Audio):
+                        patience.heard()
     except Lost as lost:
         if connection.reused and lost.hung_up and not connection.has_received:
             raise DeadOnArrival from None

@@ -15,6 +15,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandError
 
+from voices.errors import StorageUnavailable
+
 SECONDS = 15.0
 
 
@@ -69,4 +71,5 @@ def second_of_silence() -> bytes:
 
 
 def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    said = error.detail if isinstance(error, StorageUnavailable) else error
+    return f"{type(error).__name__}: {said}"

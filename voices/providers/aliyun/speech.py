@@ -46,6 +46,8 @@ INSTRUCTION_CHARACTERS = 100
 MAX_COUNTED = 10 * TRAITS.max_characters
 # Sent at once; the rest follows one by one as answers come in, so that neither side waits with both buffers full.
 PIECES_AHEAD = 10
+# `json.dumps` makes a new one for each frame.
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,7 @@ class CosyVoiceTask:
         if parameters is not None:
             payload["parameters"] = parameters
         header = {"action": action, "task_id": self._task_id, "streaming": "duplex"}
-        return Send(json.dumps({"header": header, "payload": payload}, ensure_ascii=False))
+        return Send(_JSON.encode({"header": header, "payload": payload}))
 
 
 # --- parameters of run-task ----------------------------------------------------------------------------------------------
