@@ -22,6 +22,7 @@ from tests.portal import (
     qiniu_account,
     speaking_qiniu_account,
 )
+from tests.prepared import django_db_modify_db_settings
 from tests.providers.drivers import driver, make_driver
 from tests.receiver import receiver
 from tests.sample_server import samples
@@ -45,6 +46,7 @@ __all__ = [
     "charlie_client",
     "dana",
     "dana_client",
+    "django_db_modify_db_settings",
     "driver",
     "iflytek_account",
     "make_driver",

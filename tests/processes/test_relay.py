@@ -30,6 +30,7 @@ from tests.benchmarks.speech import (
     running,
     web_process,
 )
+from tests.prepared import database_in
 from tests.processes.eventually import eventually
 from tests.processes.started import database_of_its_own
 
@@ -62,7 +63,7 @@ def where(tmp_path: Path) -> Iterator[Portal]:
     with ExitStack() as stack:
         address = stack.enter_context(a_clock_that_speaks(tmp_path))
         database = stack.enter_context(database_of_its_own(f"test_relay_{free_port()}"))
-        yield stack.enter_context(portal(address, **database))
+        yield stack.enter_context(portal(address, **(database or database_in(tmp_path))))
 
 
 def manage(where: Portal, code: str) -> str:
