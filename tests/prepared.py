@@ -68,7 +68,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
                 _keep(connection.connection)
         return None
 
-    management.call_command = once
+    management.call_command = once  # type: ignore[assignment]  # what migrates takes no other keyword
 
 
 def _database() -> Path:
