@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from synthesis import services as speech
 from tests.cast import program_with, token_of
+from tests.crowd import a_voice, spoken
 from voiceclone_site.accounts.models import User
 from voiceclone_site.accounts.scopes import Scope, StaffScope
 from voices import books, plans
@@ -90,6 +91,14 @@ def test_the_page_shows_meters_and_what_the_month_was_used_for(
     for word in ("Standard", "15 of 2,000,000", "Annie", "with a browser", "¥0.0015", "begins anew on"):
         assert word in page
     assert "Annie" not in charlie_client.get("/quota/").content.decode()
+
+
+def test_the_page_has_a_line_for_each_of_two_voices_of_one_name(
+    alice: User, alice_client: Client, aliyun_account: ProviderAccount
+) -> None:
+    for _each in range(2):
+        spoken(a_voice(alice, aliyun_account))
+    assert alice_client.get("/quota/").content.decode().count("Zoe") == 2
 
 
 # --- operators ---------------------------------------------------------------------------------------------------------
