@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.utils import timezone
@@ -101,14 +102,14 @@ class Relay:
 
     async def open(
         self, job: SynthesisJob, speech: Speech, *, wait: float = 0.0, pieces: Sequence[Passage] = ()
-    ) -> Voice | Replay:
+    ) -> Voice:
         """The job's first audio, asked for in `wait` seconds; its intent has been committed. `pieces`: of a text that its provider
-        does not take at once. Of a repeat, what was kept.
+        does not take at once.
 
         Raises ProviderError or PortalError when nothing was heard; the job has then been settled, and so it has when the caller
         is cancelled.
         """
-        voice = self._replay(job) if job.is_repeat else Voice(self, job, self._said(job, speech, pieces))
+        voice = Voice(self, job, self._said(job, speech, pieces))
         self.speaking[job.pk] = voice
         try:
             if wait:
@@ -119,8 +120,16 @@ class Relay:
             raise
         return voice
 
-    def _replay(self, job: SynthesisJob) -> Replay:
-        return Replay(job, threads=self.reading, gone=partial(self.speaking.pop, job.pk, None))
+    async def repeat(self, job: SynthesisJob, kept: IO[bytes] | None) -> Replay:
+        """The first audio of a repeat: of `kept`, or of its file where nobody has opened that yet. Raises Busy where it is gone."""
+        replay = Replay(job, kept, threads=self.reading, gone=partial(self.speaking.pop, job.pk, None))
+        self.speaking[job.pk] = replay
+        try:
+            await replay.pull_first()
+        except BaseException as error:
+            await replay.leave(error)
+            raise
+        return replay
 
     def _said(
         self, job: SynthesisJob, speech: Speech, pieces: Sequence[Passage]

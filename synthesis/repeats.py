@@ -11,17 +11,20 @@ import hashlib
 import json
 import logging
 import uuid
+from typing import IO
 
 from django.db import transaction
 from django.utils import timezone
 
 from synthesis.models import JobEvent, JobQuerySet, SynthesisJob
 from voices import plain_sql
+from voices.storing import reading
 
 logger = logging.getLogger(__name__)
 
 State = SynthesisJob.State
 
+SILENT = "the storage does not say what has become of the audio of synthesis job %s"
 HEADER = {"X-Voice-Repeat": "hit"}
 """Of an answer that is a repeat."""
 
@@ -55,13 +58,24 @@ def kept(wanted: SynthesisJob) -> SynthesisJob | None:
     return next(iter(_kept(wanted.owner_id, plain_sql.value_of(key))), None)
 
 
+def opened(job: SynthesisJob) -> IO[bytes] | None:
+    """Its audio, to be heard even if it is deleted meanwhile; None where it is gone, and where the storage does not answer, for it
+    can be spoken all the same. The storage may be another machine: not for a transaction or an event loop."""
+    try:
+        return reading(job.audio)
+    except FileNotFoundError:
+        logger.info("the audio of synthesis job %s is gone", job.pk)
+    except Exception:
+        logger.exception(SILENT, job.pk)
+    return None
+
+
 def is_stored(job: SynthesisJob) -> bool:
-    """Whether its file is still there. Asks the storage, which may be another machine: not for a transaction or an event loop."""
+    """Whether its audio is still there, as `opened`."""
     try:
         return job.audio.storage.exists(job.audio.name or "")
     except Exception:
-        # It can be spoken all the same.
-        logger.exception("the storage did not say whether it still has the audio of synthesis job %s", job.pk)
+        logger.exception(SILENT, job.pk)
         return False
 
 
@@ -70,7 +84,7 @@ def answer(wanted: SynthesisJob, source: SynthesisJob) -> bool:
     now = timezone.now()
     with transaction.atomic():
         # Whoever deletes it waits for this row, and then takes its audio away too.
-        if not _whole(wanted.owner_id).select_for_update(no_key=True).filter(pk=source.pk).first():
+        if not _held(wanted.owner_id, plain_sql.value_of(source.pk)):
             return False
         wanted.state, wanted.due_at = State.SUCCESS, None
         wanted.started_at = wanted.finished_at = now
@@ -90,9 +104,14 @@ def forget(job: SynthesisJob) -> None:
 
 
 def _whole(owner_id: int) -> JobQuerySet:
-    return SynthesisJob.objects.visible_to(owner_id).filter(state=State.SUCCESS, repeat_of=None).exclude(audio="")
+    """Of a job that is being deleted the key goes first."""
+    whole = SynthesisJob.objects.visible_to(owner_id).filter(state=State.SUCCESS, repeat_key__isnull=False)
+    return whole.filter(repeat_of=None).exclude(audio="")
 
 
+_held: plain_sql.Lookup[SynthesisJob] = plain_sql.Lookup(
+    lambda owner, pk: _whole(owner).select_for_update(no_key=True).filter(pk=pk), (-1, uuid.UUID(int=1))
+)
 _kept: plain_sql.Lookup[SynthesisJob] = plain_sql.Lookup(
     lambda owner, key: _whole(owner).filter(repeat_key=key)[:1], (-1, uuid.UUID(int=1))
 )

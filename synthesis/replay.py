@@ -27,12 +27,14 @@ CHUNK = 64 * 1024
 class Replay:
     """Asked as a Voice is: `next` until there is none, then `leave`. Files are touched in `threads`; `gone` is told at the end."""
 
-    def __init__(self, job: SynthesisJob, *, threads: DatabaseThreads, gone: Callable[[], object]) -> None:
+    def __init__(
+        self, job: SynthesisJob, kept: IO[bytes] | None, *, threads: DatabaseThreads, gone: Callable[[], object]
+    ) -> None:
         self.job = job
         self.tally = Tally()
         self._threads = threads
         self._gone = gone
-        self._file = _File(job.audio)
+        self._file = _File(job.audio, kept)
         self._first: bytes | None = None
         self._marks: Sequence[Mark] = [marks.from_json(told) for told in job.marks]
         self._stopped: PortalError | None = None
@@ -80,11 +82,11 @@ class Replay:
 
 
 class _File:
-    """Opened by whichever thread reads first. Who closes it waits for a read that nobody waits for any more."""
+    """Opened by whichever thread reads first, if it is not yet. Who closes it waits for a read that nobody waits for any more."""
 
-    def __init__(self, stored: FieldFile) -> None:
+    def __init__(self, stored: FieldFile, opened: IO[bytes] | None) -> None:
         self._stored = stored
-        self._opened: IO[bytes] | None = None
+        self._opened = opened
         self._closed = False
         self._lock = threading.Lock()
 

@@ -193,14 +193,14 @@ def check(
     )
 
 
-def may_be_kept(order: SpeechOrder) -> bool:
-    """Whether an earlier job of its owner's seems to answer it. One query, and none where the voice answers no repeats."""
-    return order.voice.answers_repeats and repeats.kept(_row(order, mode=Mode.STREAM)) is not None
+def said_before(order: SpeechOrder) -> SynthesisJob | None:
+    """The earlier job that answers it, by the rows alone. One query, and none where the voice answers no repeats."""
+    return repeats.kept(_row(order, mode=Mode.STREAM)) if order.voice.answers_repeats else None
 
 
 def kept_for(order: SpeechOrder) -> SynthesisJob | None:
     """The earlier job that answers it, its audio whole and still stored. Asks the storage: not within a transaction."""
-    found = repeats.kept(_row(order, mode=Mode.STREAM)) if order.voice.answers_repeats else None
+    found = said_before(order)
     return found if found is not None and repeats.is_stored(found) else None
 
 
@@ -384,8 +384,11 @@ def delete(job: SynthesisJob) -> None:
     """
     if job.in_progress:
         raise WrongState(_("This is still being spoken. Cancel it first, then delete it."))
+    if job.repeat_key is not None:
+        # Before its file goes: nobody begins to repeat it any more.
+        SynthesisJob.objects.filter(pk=job.pk).update(repeat_key=None)
     if job.audio.name and not job.is_repeat:
-        # First, so that no file is left that no row knows of, whatever happens in between.
+        # Before its row, so that no file is left that no row knows of, whatever happens in between.
         job.audio.storage.delete(job.audio.name)
     pieces.forget(job)
     with transaction.atomic():

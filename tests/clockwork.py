@@ -18,7 +18,7 @@ from tests.processes.eventually import eventually
 from voiceclone_site.accounts.models import User
 from voices.models import ProviderAccount, VoiceClone
 
-FLOOD = 64 * 1024 * 1024
+FLOOD = 96 * 1024 * 1024
 """Bytes that a flood would like to say."""
 _BLOCK = bytes(60_000)
 _UNHURRIED = 1e6

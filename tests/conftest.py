@@ -23,6 +23,7 @@ from tests.portal import (
     qiniu_account,
     speaking_qiniu_account,
 )
+from tests.prepared import django_db_modify_db_settings
 from tests.providers.drivers import driver, make_driver
 from tests.receiver import receiver
 from tests.sample_server import samples
@@ -47,6 +48,7 @@ __all__ = [
     "clockwork",
     "dana",
     "dana_client",
+    "django_db_modify_db_settings",
     "driver",
     "iflytek_account",
     "its_account",

@@ -1,7 +1,8 @@
 """The environment of a test run, set before Django reads its settings (`-p tests.environment` in pyproject.toml).
 
 Whatever the shell exports, tests run with a folder of their own and with no provider's key. DATABASE_URL and REDIS_URL stay: they
-choose what the suite runs on. Every process of pytest-xdist has its own folder and its own Redis database.
+choose what the suite runs on. Every process of pytest-xdist has its own folder and its own Redis database; another folder is the
+whole run's, for what is made once for all of them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import atexit
 import os
 import re
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -27,6 +29,16 @@ def _redis_of(worker: int, url: str) -> str:
 
 for name in {*re.findall(r"\benv\.\w+\(\s*\"(\w+)\"", SETTINGS.read_text())} - LEFT_ALONE:
     os.environ.pop(name, None)
+
+# Where the shell forbids it, pytest would rewrite every test anew in each of its processes, and each portal that is started would
+# compile itself.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+if "VOICECLONE_TEST_RUN" not in os.environ:
+    os.environ["VOICECLONE_TEST_RUN"] = tempfile.mkdtemp(prefix="voiceclone-run-")
+    atexit.register(shutil.rmtree, os.environ["VOICECLONE_TEST_RUN"], ignore_errors=True)
+OF_THIS_RUN = Path(os.environ["VOICECLONE_TEST_RUN"])
 
 os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="voiceclone-tests-")
 atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)

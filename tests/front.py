@@ -209,7 +209,8 @@ def portal(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Ite
         timeout_graceful_shutdown=5,
     )
     running = Portal(front, uvicorn.Server(config))
-    monkeypatch.setattr(DatabaseThreads, "submit", in_turns(running.turn, DatabaseThreads.submit))
+    for name in ("run", "submit"):
+        monkeypatch.setattr(DatabaseThreads, name, in_turns(running.turn, getattr(DatabaseThreads, name)))
     running.start()
     settings.PUBLIC_BASE_URL = f"http://127.0.0.1:{running.port}"
     yield running

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.prepared import place
 from tests.processes.started import Started, database_of_its_own, free_port, portal
 from tests.recordings import WOMAN, recording
 
@@ -34,6 +35,7 @@ def _studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     folder = tmp_path_factory.mktemp("dialects")
     file = folder / "annie.wav"
     file.write_bytes(recording(WOMAN))
+    place(folder / "data")
     with database_of_its_own(f"test_dialects_{free_port()}") as more, portal(folder / "data", **more) as started:
 
         def key(person: str, scopes: str = SCOPES) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from tests.prepared import place
 from tests.processes.alice import JOBS, TEXT, VOICES, Alice, calls
 from tests.processes.eventually import eventually
 from tests.processes.started import Started, database_of_its_own, free_port, portal
@@ -21,6 +22,7 @@ LONGER_THAN_THE_TEST = 600.0
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     folder = tmp_path_factory.mktemp("killing")
+    place(folder)
     with database_of_its_own(f"test_processes_{free_port()}") as more, portal(folder, **more) as started:
         yield started
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.listening import listen
+from tests.prepared import place
 from tests.processes.started import ROOT, Started, portal
 from tests.recordings import WOMAN, recording
 
@@ -26,7 +27,9 @@ pytestmark = pytest.mark.xdist_group("starting")
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
-    with portal(tmp_path_factory.mktemp("readme") / "data") as running:
+    folder = tmp_path_factory.mktemp("readme") / "data"
+    place(folder)
+    with portal(folder) as running:
         yield running
 
 

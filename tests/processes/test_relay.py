@@ -37,6 +37,7 @@ from tests.benchmarks.upstream import CHUNK_BYTES, CHUNKS, audio_of
 from tests.clockwork import Clockwork
 from tests.front import ends_of
 from tests.listeners import Listener
+from tests.prepared import database_in
 from tests.processes.eventually import eventually
 from tests.processes.started import database_of_its_own
 
@@ -66,18 +67,23 @@ def a_clock_that_speaks(folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def where(tmp_path: Path) -> Iterator[Portal]:
-    with (
-        a_clock_that_speaks(tmp_path) as address,
-        database_of_its_own(f"test_relay_{free_port()}") as database,
-        portal(address, **database) as started,
-    ):
+    with a_clock_that_speaks(tmp_path) as address, a_portal(address, tmp_path) as started:
         yield started
 
 
 @pytest.fixture
-def held(clockwork: Clockwork) -> Iterator[Portal]:
+def held(clockwork: Clockwork, tmp_path: Path) -> Iterator[Portal]:
     """Whose provider goes on when the test says so."""
-    with database_of_its_own(f"test_relay_{free_port()}") as database, portal(clockwork.address, **database) as started:
+    with a_portal(clockwork.address, tmp_path) as started:
+        yield started
+
+
+@contextmanager
+def a_portal(upstream: str, folder: Path) -> Iterator[Portal]:
+    with (
+        database_of_its_own(f"test_relay_{free_port()}") as database,
+        portal(upstream, **(database or database_in(folder))) as started,
+    ):
         yield started
 
 

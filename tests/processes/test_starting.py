@@ -10,16 +10,26 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.prepared import place
 from tests.processes.eventually import eventually
-from tests.processes.started import environment_for, free_port, portal, processes_of, supervisor
+from tests.processes.started import Started, environment_for, free_port, portal, processes_of, supervisor
 
 pytestmark = pytest.mark.xdist_group("starting")
 
 
 @pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """Started in a folder that held nothing, for tests that leave it as it is."""
+    with portal(tmp_path_factory.mktemp("first")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Used again by every test, as a person's is by every start."""
-    return tmp_path_factory.mktemp("starting")
+    """Used again by every test that ends its portal, as a person's is by every start."""
+    used = tmp_path_factory.mktemp("starting")
+    place(used)
+    return used
 
 
 @pytest.fixture
@@ -39,27 +49,32 @@ def refusal(environment: dict[str, str]) -> str:
     return said
 
 
-def test_it_says_where_it_is_and_who_may_log_in(folder: Path) -> None:
-    with portal(folder) as started:
-        assert f"http://127.0.0.1:{started.port}/" in started.text
-        assert str(folder / "logs") in started.text
-        email, password = re.findall(r"Demo login: +(\S+) +(\S+)", started.text)[0]
-        with requests.Session() as browser:
-            browser.get(f"{started.address}/accounts/login/", timeout=10)
-            form = {"login": email, "password": password, "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
-            answer = browser.post(f"{started.address}/accounts/login/", data=form, timeout=10, allow_redirects=False)
-        assert (answer.status_code, answer.headers["Location"]) == (302, "/dashboard/")
-        assert requests.get(f"{started.address}/livez", timeout=10).status_code == 200
-        status, checks = started.readyz()
-        assert status == 200
-        assert {name: check["status"] for name, check in checks.items()} == {
-            "web": "ok",
-            "database": "ok",
-            "worker": "ok",
-            "worker_slow": "ok",
-            "sandbox": "ok",
-        }
-        assert (folder / "keys" / "secret_key").stat().st_mode & 0o077 == 0
+def test_it_says_where_it_is_and_who_may_log_in(first: Started) -> None:
+    assert f"http://127.0.0.1:{first.port}/" in first.text
+    assert str(first.data_dir / "logs") in first.text
+    email, password = re.findall(r"Demo login: +(\S+) +(\S+)", first.text)[0]
+    with requests.Session() as browser:
+        browser.get(f"{first.address}/accounts/login/", timeout=10)
+        form = {"login": email, "password": password, "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+        answer = browser.post(f"{first.address}/accounts/login/", data=form, timeout=10, allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/dashboard/")
+    assert requests.get(f"{first.address}/livez", timeout=10).status_code == 200
+    status, checks = first.readyz()
+    assert status == 200
+    assert {name: check["status"] for name, check in checks.items()} == {
+        "web": "ok",
+        "database": "ok",
+        "worker": "ok",
+        "worker_slow": "ok",
+        "sandbox": "ok",
+    }
+    assert (first.data_dir / "keys" / "secret_key").stat().st_mode & 0o077 == 0
+
+
+def test_it_leaves_a_folder_to_the_portal_that_has_it(first: Started) -> None:
+    said = refusal(environment_for(first.data_dir, port=free_port(), sandbox_port=free_port()))
+    assert f"(process {first.process.pid}) is running on {first.data_dir}" in said
+    assert first.readyz()[0] == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -120,6 +135,7 @@ def test_it_names_a_port_that_somebody_else_has(tmp_path: Path, listener: int) -
 
 
 def test_it_names_a_sandbox_port_that_somebody_else_has(tmp_path: Path, listener: int) -> None:
+    place(tmp_path)
     said = refusal(environment_for(tmp_path, port=free_port(), sandbox_port=listener))
     assert f"SANDBOX_PORT={listener + 1} script/server" in said
     assert not (tmp_path / "logs").exists()
@@ -131,13 +147,6 @@ def test_it_names_what_is_no_port(tmp_path: Path, port: str) -> None:
     assert f"PORT is {port!r}; give a port number from 1 to 65535" in refusal(environment)
 
 
-def test_it_leaves_a_folder_to_the_portal_that_has_it(folder: Path) -> None:
-    with portal(folder) as started:
-        said = refusal(environment_for(folder, port=free_port(), sandbox_port=free_port()))
-        assert f"(process {started.process.pid}) is running on {folder}" in said
-        assert started.readyz()[0] == 200
-
-
 def test_it_refuses_a_weak_key_in_one_sentence(tmp_path: Path) -> None:
     said = refusal(environment_for(tmp_path, port=free_port(), sandbox_port=free_port(), SECRET_KEY="changeme"))
     assert "SECRET_KEY is weak" in said
@@ -145,6 +154,7 @@ def test_it_refuses_a_weak_key_in_one_sentence(tmp_path: Path) -> None:
 
 
 def test_it_shows_the_last_words_of_a_program_that_does_not_start(tmp_path: Path) -> None:
+    place(tmp_path)
     said = refusal(environment_for(tmp_path, port=free_port(), sandbox_port=free_port(), WEB_CONCURRENCY="many"))
     assert "web ended 4 times and the portal was never ready" in said
     assert "invalid literal for int() with base 10: 'many'" in said

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from rest_framework.test import APIClient
 
 from synthesis.models import SynthesisJob
 from tests.cast import token_of
@@ -87,6 +88,21 @@ def test_it_is_heard_before_the_provider_has_said_its_last(
         heard += piece
     sock.close()
     assert the_job(portal).state == State.SUCCESS
+
+
+@pytest.mark.parametrize("dialect", ["native", "openai", "elevenlabs"])
+def test_whoever_looks_right_after_the_last_byte_sees_that_it_has_succeeded(
+    portal: Portal, alice_api: APIClient, token: str, ready_voice: VoiceClone, dialect: str
+) -> None:
+    path, body = {
+        "native": (SPEECH, {"voice": str(ready_voice.pk), "text": WEATHER}),
+        "openai": (OPENAI, {"model": "tts-1", "voice": str(ready_voice.pk), "input": WEATHER}),
+        "elevenlabs": (f"/v1/text-to-speech/{ready_voice.pk}/stream", {"text": WEATHER}),
+    }[dialect]
+    answer = portal.ask(path, body, token=token)
+    assert (answer.status, answer.broken) == (200, False)
+    (job,) = alice_api.get("/api/v1/jobs").json()["results"]
+    assert (job["state"], job["characters"]) == ("Success", job["characters_expected"])
 
 
 def test_a_kept_connection_is_used_again_for_the_same_account(ask: Any, portal: Portal, sandbox: Sandbox) -> None:

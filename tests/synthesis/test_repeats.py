@@ -243,7 +243,7 @@ def test_without_the_switch_everything_is_spoken_and_nothing_is_looked_up(
     assert not SynthesisJob.objects.filter(repeat_key__isnull=False).exists()
     wanted = order(ready_voice)
     with django_assert_num_queries(0):
-        assert not services.may_be_kept(wanted)
+        assert services.said_before(wanted) is None
         assert services.kept_for(wanted) is None
 
 

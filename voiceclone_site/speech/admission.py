@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import IO
 
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
@@ -21,6 +22,7 @@ from synthesis import services
 from synthesis.delivery import Delivery
 from synthesis.in_turn import Passage
 from synthesis.models import SynthesisJob
+from synthesis.repeats import opened
 from synthesis.stream_services import StreamOrder, check_stream, delivery_of, pieces_of
 from voiceclone_site.accounts import limits
 from voiceclone_site.accounts.errors import TokenMissing, TooManyRequests
@@ -47,6 +49,8 @@ class Admitted:
     delivery: Delivery
     wait: float = 0.0
     pieces: Sequence[Passage] = ()
+    kept: IO[bytes] | None = None
+    """Of a repeat: its audio, where it has been opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +59,20 @@ class Candidate:
 
     wanted: StreamOrder
     speech: Speech
+    found: SynthesisJob
 
     def admitted(self) -> Admitted:
         """As a repeat, or to be spoken after all. Raises Busy, and what a hold raises."""
-        order = self.wanted.order
-        begun = services.begin(order, of=services.kept_for(order))
-        return Admitted(begun.job, self.speech, self.wanted.delivery, begun.wait, self.wanted.pieces)
+        with ExitStack() as unused:
+            kept = opened(self.found)
+            if kept is not None:
+                unused.callback(kept.close)
+            begun = services.begin(self.wanted.order, of=None if kept is None else self.found)
+            if begun.job.is_repeat:
+                unused.pop_all()
+            else:
+                kept = None
+            return Admitted(begun.job, self.speech, self.wanted.delivery, begun.wait, self.wanted.pieces, kept)
 
 
 @dataclass(slots=True)
@@ -110,8 +122,8 @@ def admit_together(asking: Sequence[Asking]) -> list[Admitted | Candidate | Exce
             if refused is not None:
                 raise refused
             wanted = _order(asking[place], voices)
-            if services.may_be_kept(wanted.order):
-                answers[place] = Candidate(wanted, voices.speech_of(wanted.order.voice))
+            if (found := services.said_before(wanted.order)) is not None:
+                answers[place] = Candidate(wanted, voices.speech_of(wanted.order.voice), found)
             else:
                 orders[place] = wanted
         except (OperationalError, InterfaceError):

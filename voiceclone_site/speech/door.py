@@ -342,7 +342,10 @@ async def _speak(relay: Relay, exchange: Exchange, admitted: Admitted) -> None:
     logbook.note(user=job.owner_id, token=job.token_id, voice=job.voice_id, job=job.pk)
     watching = asyncio.create_task(_watch(exchange.receive, relay, admitted.job))
     try:
-        voice = await relay.open(admitted.job, admitted.speech, wait=admitted.wait, pieces=admitted.pieces)
+        if admitted.job.is_repeat:
+            voice: Voice | Replay = await relay.repeat(admitted.job, admitted.kept)
+        else:
+            voice = await relay.open(admitted.job, admitted.speech, wait=admitted.wait, pieces=admitted.pieces)
         try:
             await _pass_on(voice, exchange, admitted.delivery)
         except BaseException as error:

@@ -149,7 +149,7 @@ function mount(form) {
   async function finish({ job, trouble, stopped, sink }) {
     let ended = "";
     if (job && !stopped) ended = await show(job);
-    // The books are closed a moment after the last byte has left.
+    // Of a transfer that broke off the books are closed a moment later.
     for (let looks = 0; ended === "Running" && looks < 20; looks += 1) {
       await new Promise((resolve) => window.setTimeout(resolve, 250));
       ended = await show(job);
