@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 TOGETHER = 32
 """Jobs that are settled in one transaction at most: none of them waits for the audio of more than these to be stored."""
+GATHER = 0.01
+"""Seconds that a settlement waits for others: only the end of a transfer comes later, and its sound is there."""
 IN_MEMORY = 256 * 1024
 """Bytes of one stream's audio that are kept in memory before they are written to the spool."""
 PATIENCE_BETWEEN_PIECES = 20.0
@@ -64,7 +66,7 @@ class Relay:
         self.reading = DatabaseThreads(threads, name="speech-reading", prepare=prepare_thread)
         # A bucket keeps a group waiting; a disk hardly does, and groups should be large.
         at_once = 1 if isinstance(default_storage, FileSystemStorage) else threads
-        self._whole = Together(self.settling, _close_whole, most=TOGETHER, at_once=at_once)
+        self._whole = Together(self.settling, _close_whole, most=TOGETHER, at_once=at_once, gather=GATHER)
         self.speaking: dict[uuid.UUID, Voice | Replay] = {}
         self._settlements: set[asyncio.Future[None]] = set()
         self._keeper: asyncio.Task[None] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from voices import ledger
 from voices.errors import AccountExhausted, NoAccount
@@ -19,9 +19,8 @@ def holding_at_any(provider: str, claims_at: Callable[[ProviderAccount], Sequenc
 
     Raises NoAccount when none is open, AccountExhausted when none has room, LimitReached for the owner's own limits.
     """
-    accounts = ProviderAccount.objects.filter(provider=provider, is_open=True)
     refused: AccountExhausted | None = None
-    for account in accounts.order_by(F("voices_held") - F("voice_cap"), "pk"):
+    for account in _roomiest_first(provider):
         with ExitStack() as stack:
             try:
                 stack.enter_context(ledger.holding(*claims_at(account)))
@@ -36,7 +35,7 @@ def holding_at_any(provider: str, claims_at: Callable[[ProviderAccount], Sequenc
 def refuse_if_none_has_room(provider: str, claims_at: Callable[[ProviderAccount], Sequence[Claim]]) -> None:
     """Raises as `holding_at_any` would now, and holds nothing: so that no file travels for what will be refused."""
     refused: AccountExhausted | None = None
-    for account in ProviderAccount.objects.filter(provider=provider, is_open=True):
+    for account in _roomiest_first(provider):
         try:
             ledger.refuse_if_full(*claims_at(account))
         except AccountExhausted as error:
@@ -44,6 +43,11 @@ def refuse_if_none_has_room(provider: str, claims_at: Callable[[ProviderAccount]
         else:
             return
     raise refused or NoAccount
+
+
+def _roomiest_first(provider: str) -> QuerySet[ProviderAccount]:
+    accounts = ProviderAccount.objects.filter(provider=provider, is_open=True)
+    return accounts.order_by(F("voices_held") - F("voice_cap"), "pk")
 
 
 @contextmanager

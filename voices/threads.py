@@ -45,7 +45,7 @@ class DatabaseThreads:
 class Together(Generic[A, T]):
     """What is asked at the same time is done together, in one of the threads: `work` takes all that has come since the last group
     was taken up, `most` of them, and gives each its answer, or the exception that it ends with. What `work` raises ends all of
-    them. `at_once` groups are at work at the same time.
+    them. `at_once` groups are at work at the same time. The first of a group waits `gather` seconds for others.
 
     Of one event loop. Each waits until its own is done, and for no longer than the group that it came into takes.
     """
@@ -57,11 +57,13 @@ class Together(Generic[A, T]):
         *,
         most: int,
         at_once: int = 1,
+        gather: float = 0.0,
     ) -> None:
         self._threads = threads
         self._work = work
         self._most = most
         self._at_once = at_once
+        self._gather = gather
         self._waiting: deque[tuple[A, asyncio.Future[T]]] = deque()
         self._at_work = 0
         self._is_called = False
@@ -74,9 +76,12 @@ class Together(Generic[A, T]):
         answer: asyncio.Future[T] = loop.create_future()
         self._waiting.append((asked, answer))
         if not self._is_called:
-            # Behind all that has come in at the same moment.
             self._is_called = True
-            loop.call_soon(self._begin, loop)
+            if self._gather:
+                loop.call_later(self._gather, self._begin, loop)
+            else:
+                # Behind all that has come in at the same moment.
+                loop.call_soon(self._begin, loop)
         return answer
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
