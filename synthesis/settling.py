@@ -26,7 +26,7 @@ from synthesis import audio, counting
 from synthesis.errors import Cancelled, ClientLeft
 from synthesis.marks import as_json
 from synthesis.models import JobEvent, SynthesisJob
-from voices import failures, ledger, plain_sql
+from voices import failures, ledger, logbook, plain_sql
 from voices.durable import WriteBack, renew, write_back_together
 from voices.errors import Fault, PortalError, StorageUnavailable
 from voices.ledger import Purpose
@@ -258,6 +258,9 @@ def _heard(job: SynthesisJob, tally: Tally, path: Path) -> int:
 
 
 def _write_alone(ending: _Ending) -> None:
+    job = ending.job
+    request_id = ending.tally.request_id or ending.columns.get("provider_request_id") or job.provider_request_id
+    logbook.note(job=job.pk, voice=job.voice_id, provider=job.provider, provider_request_id=request_id)
     if not _write([ending]):
         logger.warning("synthesis job %s was settled by somebody else", ending.job.pk)
         ending.forget_audio()

@@ -30,6 +30,7 @@ from tests.sample_server import samples
 from tests.sandbox_server import sandbox, sandbox_server
 from tests.studio import order_voice, ready_voice
 from tests.surroundings import _cold_connections, _looked_at_once, _surroundings
+from tests.together import pytest_xdist_make_scheduler
 
 __all__ = [
     "_cold_connections",
@@ -58,6 +59,7 @@ __all__ = [
     "order_voice",
     "portal",
     "public_address",
+    "pytest_xdist_make_scheduler",
     "qiniu_account",
     "ready_voice",
     "receiver",

@@ -54,9 +54,9 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
         return
     real = management.call_command
 
-    def once(name: str, *arguments: Any, **options: Any) -> Any:
+    def once(name: Any, *arguments: Any, **options: Any) -> str:
         if name != "migrate":
-            return real(name, *arguments, **options)
+            return str(real(name, *arguments, **options))
         management.call_command = real
         with _alone("database"):
             if DATABASE.exists():
@@ -66,9 +66,9 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
             else:
                 real(name, *arguments, **options)
                 _keep(connection.connection)
-        return None
+        return ""
 
-    management.call_command = once  # type: ignore[assignment]  # what migrates takes no other keyword
+    management.call_command = once  # type: ignore[assignment]
 
 
 def _database() -> Path:

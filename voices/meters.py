@@ -20,6 +20,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
+from voices import plain_sql
 from voices.models import Measure, Meter, ProviderAccount
 
 OF_USER: Final[Sequence[Measure]] = (
@@ -158,7 +159,7 @@ def _move(moves: Mapping[Gauge, int], *, within_caps: bool) -> int:
     ordered = sorted((gauge.key, amount) for gauge, amount in moves.items())
     amounts = [value for move in ordered for value in move]
     keys = [key for key, _amount in ordered]
-    with connection.cursor() as cursor:
+    with plain_sql.cursor() as cursor:
         cursor.execute(
             _statement(len(ordered), within_caps, connection.vendor),
             [*amounts, *keys, *amounts[: len(amounts) * within_caps]],

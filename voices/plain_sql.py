@@ -11,6 +11,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from types import NoneType
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -36,9 +37,9 @@ class Lookup(Generic[M]):
         if connection.vendor not in self._compiled:
             self._compiled[connection.vendor] = self._compile()
         sql, places, shape = self._compiled[connection.vendor]
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [values[place] if isinstance(place, int) else place.value for place in places])
-            fetched = cursor.fetchall()
+        with cursor() as opened:
+            opened.execute(sql, [values[place] if isinstance(place, int) else place.value for place in places])
+            fetched = opened.fetchall()
         return list(self._instances(shape, fetched))
 
     def _compile(self) -> tuple[str, list[Any], _Shape]:
@@ -92,6 +93,21 @@ def value_of(given: Any) -> Any:
     return given.hex if hasattr(given, "hex") and hasattr(given, "bytes_le") and not has_uuid else given
 
 
+def cursor() -> Any:
+    """For statements made by hand. PostgreSQL is given the values beside the statement: Django writes them into it, in Python."""
+    connection = connections[ALIAS]
+    if connection.vendor != "postgresql":
+        return connection.cursor()
+    connection.ensure_connection()
+    opened = _psycopg().Cursor(connection.connection)
+    return connection.make_debug_cursor(opened) if connection.queries_logged else connection.make_cursor(opened)
+
+
+@functools.cache
+def _psycopg() -> Any:
+    return import_module("psycopg")
+
+
 @contextmanager
 def writing(*, savepoint: bool = True) -> Iterator[None]:
     """A transaction; within another one, part of it, that can be undone alone if there is a `savepoint`.
@@ -129,7 +145,7 @@ def update_each(model: type[models.Model], changes: Sequence[tuple[Mapping[str, 
         ]
         for where, values in changes
     ]
-    return _executed(connection, sql, parameters)
+    return _executed(sql, parameters)
 
 
 def insert(*rows: models.Model, unless_there: str = "") -> int:
@@ -138,19 +154,19 @@ def insert(*rows: models.Model, unless_there: str = "") -> int:
     """
     connection = connections[ALIAS]
     sql, columns = _insert_sql(type(rows[0]), connection.vendor, unless_there)
-    written = _executed(connection, sql, [[column.of(row, connection) for column in columns] for row in rows])
+    written = _executed(sql, [[column.of(row, connection) for column in columns] for row in rows])
     for row in rows:
         row._state.adding, row._state.db = False, ALIAS
     return written
 
 
-def _executed(connection: Any, sql: str, parameters: Sequence[Sequence[Any]]) -> int:
-    with connection.cursor() as cursor:
+def _executed(sql: str, parameters: Sequence[Sequence[Any]]) -> int:
+    with cursor() as opened:
         if len(parameters) == 1:
-            cursor.execute(sql, parameters[0])
+            opened.execute(sql, parameters[0])
         else:
-            cursor.executemany(sql, parameters)
-        return int(cursor.rowcount)
+            opened.executemany(sql, parameters)
+        return int(opened.rowcount)
 
 
 class _Column:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 from django.db import connection
 
+from voices import plain_sql
 from voices.errors import Busy
 from voices.models import ProviderAccount, RateBucket
 
@@ -123,7 +124,7 @@ def _now() -> str:
 
 
 def _row(sql: str, values: Mapping[str, float | str]) -> tuple[float, ...] | None:
-    with connection.cursor() as cursor:
+    with plain_sql.cursor() as cursor:
         cursor.execute(sql.format(now=_now()), values)
         found: tuple[float, ...] | None = cursor.fetchone()
     return found

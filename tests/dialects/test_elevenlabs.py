@@ -19,8 +19,6 @@ from tests.dialects.conftest import TRAINING_SECONDS, Studio
 from tests.listening import listen
 from tests.recordings import WOMAN, recording
 
-pytestmark = pytest.mark.xdist_group("dialects")
-
 WEATHER = "今天天气怎么样？我们去公园走走吧。"
 STORY = "从前有一座山。山上有一座庙。庙里有一个老和尚。他在讲一个故事。故事讲的是什么呢？" * 2
 

@@ -6,13 +6,10 @@ import io
 import wave
 from typing import Any
 
-import pytest
 import requests
 
 from tests.dialects.conftest import Studio
 from tests.listening import listen
-
-pytestmark = pytest.mark.xdist_group("dialects")
 
 WEATHER = "今天天气怎么样？"
 

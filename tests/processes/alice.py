@@ -50,10 +50,15 @@ class Alice:
         return found
 
     def waits_for_look(self, voice: str, number: int) -> None:
-        """The portal has asked the provider for its voices this often."""
-        eventually(
-            lambda: self.look("voices", voice) and calls(self.started, "list_voice") >= number, what=f"look {number}"
-        )
+        """The portal has asked the provider for its voices this often, and has written down what it heard: before that, letting
+        time pass is of no use, for the worker then says anew when it will look next."""
+
+        def looked() -> bool:
+            in_hand = f"SELECT 1 FROM {VOICES} WHERE lease_until IS NOT NULL"  # noqa: S608
+            self.look("voices", voice)
+            return calls(self.started, "list_voice") >= number and not self.started.rows(in_hand)
+
+        eventually(looked, what=f"look {number}")
 
     def sees(self, kind: str, row: str, *states: str, seconds: float = 60.0) -> dict[str, Any]:
         """Wait, looking, until the row stands in one of these states."""

@@ -13,8 +13,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = "http://127.0.0.1:9/simple"
 
-pytestmark = pytest.mark.xdist_group("starting")
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:

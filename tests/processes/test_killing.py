@@ -14,8 +14,6 @@ from tests.processes.alice import JOBS, TEXT, VOICES, Alice, calls
 from tests.processes.eventually import eventually
 from tests.processes.started import Started, database_of_its_own, free_port, portal
 
-pytestmark = pytest.mark.xdist_group("killing")
-
 LONGER_THAN_THE_TEST = 600.0
 
 

@@ -22,8 +22,6 @@ GUIDE = "".join(re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs" / "api.md").rea
 BY_API = re.findall(r"^```sh\n(PORTAL=.*?)^```$", README, re.MULTILINE | re.DOTALL)
 IN_PYTHON = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
-pytestmark = pytest.mark.xdist_group("starting")
-
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:

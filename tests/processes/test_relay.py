@@ -167,8 +167,10 @@ def test_a_storm_leaves_nothing_behind(where: Portal) -> None:
     assert states["Success"] >= ended["whole"]
     assert all(row["characters"] == row["characters_expected"] for row in found if row["state"] == "Success")
     eventually(lambda: ends_of({where.port}) == 0, seconds=20, what="no client's socket left behind")
-    eventually(lambda: sockets_of(where) == sockets, seconds=20, what="the sockets that there were")
-    assert threads_of(where.pid) == threads
+    # One for admission and one for settling at most: each keeps its connection, and is made when all others are busy.
+    more = threads_of(where.pid) - threads
+    assert more <= 2
+    eventually(lambda: sockets_of(where) <= sockets + max(more, 0), seconds=20, what="the sockets that there were")
 
 
 async def all_begun(wheres: Sequence[Portal], count: int) -> list[tuple[str, Listener]]:

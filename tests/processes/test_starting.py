@@ -14,8 +14,6 @@ from tests.prepared import place
 from tests.processes.eventually import eventually
 from tests.processes.started import Started, environment_for, free_port, portal, processes_of, supervisor
 
-pytestmark = pytest.mark.xdist_group("starting")
-
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:

@@ -1,0 +1,35 @@
+"""Which tests share a portal of their own processes, and so run in one process of pytest-xdist: each of them would start another.
+
+By path, in a scheduler: pytest 9.2 no longer heeds what pytest-xdist 3.8 does with its mark `xdist_group`, and says nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+TOGETHER = {
+    "tests/browser/": "browser",
+    "tests/dialects/": "dialects",
+    "tests/processes/test_environment.py": "starting",
+    "tests/processes/test_killing.py": "killing",
+    "tests/processes/test_readme.py": "starting",
+    "tests/processes/test_starting.py": "starting",
+}
+
+
+def group_of(nodeid: str) -> str:
+    """One that is in no group is a group of its own."""
+    return next((group for beginning, group in TOGETHER.items() if nodeid.startswith(beginning)), nodeid)
+
+
+class Together(LoadScopeScheduling):  # type: ignore[misc]
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
