@@ -43,7 +43,12 @@ class SynthesisJob(DurableRow):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="synthesis_jobs", verbose_name=_("owner")
     )
     voice = models.ForeignKey(
-        VoiceClone, on_delete=models.PROTECT, related_name="synthesis_jobs", verbose_name=_("voice")
+        VoiceClone,
+        on_delete=models.PROTECT,
+        # `job_voice_newest` begins with it.
+        db_index=False,
+        related_name="synthesis_jobs",
+        verbose_name=_("voice"),
     )
     token = models.ForeignKey(
         settings.API_TOKEN_MODEL,
@@ -105,6 +110,7 @@ class SynthesisJob(DurableRow):
         ordering = ["-created_at", "-id"]
         indexes = [
             models.Index(fields=["owner", "-created_at", "-id"], name="job_owner_newest"),
+            models.Index(fields=["voice", "-created_at", "-id"], name="job_voice_newest"),
             models.Index(fields=["-created_at", "-id"], name="job_newest"),
             models.Index(fields=["state", "-created_at", "-id"], name="job_state_newest"),
             models.Index(
