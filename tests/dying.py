@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
-from django.db import connection
+from django.db import connection, transaction
 
 BOOKKEEPING = ("SAVEPOINT", "RELEASE", "ROLLBACK")
 
@@ -35,9 +37,23 @@ class Death:
 def dies_before(nth: int, act: Callable[[], object]) -> bool:
     """Run `act` in a process that is killed before its `nth` statement; False when it came to its end before that."""
     death = Death(nth)
-    with connection.execute_wrapper(death):
+    with connection.execute_wrapper(death), _transactions_of_their_own():
         try:
             act()
         except Killed:
             return True
     return death.struck
+
+
+@contextmanager
+def _transactions_of_their_own() -> Iterator[None]:
+    """What is a transaction outside of a test can be undone by itself within the test's, also where it asks for no savepoint."""
+    enter = transaction.Atomic.__enter__
+
+    def begin(block: transaction.Atomic) -> None:
+        around = connection.atomic_blocks
+        block.savepoint = block.savepoint or bool(around and getattr(around[-1], "_from_testcase", False))
+        enter(block)
+
+    with mock.patch.object(transaction.Atomic, "__enter__", begin):
+        yield

@@ -3,6 +3,7 @@ paid for twice."""
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ import pytest
 from django.core.files.base import ContentFile
 from rest_framework.test import APIClient
 
+from synthesis import services as speech
 from synthesis.models import SynthesisJob
 from tests.cast import token_of
 from tests.front import Answer, Portal
@@ -21,6 +23,7 @@ from tests.worker import finish
 from voiceclone_site.accounts.models import User
 from voiceclone_site.sandbox.remote import Sandbox
 from voices import services
+from voices.errors import InvalidInput
 from voices.models import ProviderAccount, VoiceClone
 from voices.providers.iflytek.auth import forget_tokens
 
@@ -159,16 +162,22 @@ def test_the_same_task_is_never_trained_twice(
 # --- text and voices -------------------------------------------------------------------------------------------------
 
 
-def test_a_text_of_2001_han_characters_is_refused_before_anything_is_asked(
-    mouth: Mouth, order: Order, sandbox: Sandbox
+def test_a_text_of_2001_han_characters_never_reaches_the_provider_in_one_request(
+    mouth: Mouth, order: Order, sandbox: Sandbox, alice: User
 ) -> None:
     voice = finish(order())
-    answer = mouth.speak(voice, "字" * 2001)
-    assert answer.status == 400
-    assert list(answer.json()["error"]["fields"]) == ["text"]
-    assert "2000" in str(answer.json()["error"]["fields"]["text"])
+    with pytest.raises(InvalidInput) as refused:
+        speech.check(alice, voice=voice, text="字" * 2001)
+    assert "2000" in str(refused.value.fields["text"])
     assert not SynthesisJob.objects.exists()
     assert sandbox.ledger.calls("ifly:clone") == []
+
+    assert mouth.speak(voice, "字" * 2001).status == 200
+    asked = [
+        base64.b64decode(call.body["payload"]["text"]["text"]).decode() for call in sandbox.ledger.calls("ifly:clone")
+    ]
+    assert [len(text) for text in asked] == [2000, 1]
+    assert SynthesisJob.objects.get().characters == 2001
 
 
 def test_a_stock_voice_that_the_provider_does_not_know_any_more_says_so(
