@@ -30,7 +30,7 @@ def main(module: str, pages: Callable[[int], Pages], *, counts: tuple[int, int],
     that whatever else the machine does befalls both; print medians."""
     if sys.argv[1:2] == [CHILD]:
         _answer(pages(int(sys.argv[2])))
-    elif len(sys.argv) == 2:
+    elif len(sys.argv) == 2 and not sys.argv[1].startswith("-"):
         with ExitStack() as stack:
             few, many = (stack.enter_context(_portal(module, sys.argv[1], count)) for count in counts)
             print(f"{'':46} {counts[0]:>10,} {counts[1]:>12,} {'ratio':>7} {'queries':>8}")
