@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from voices import idempotency
+from voices.callers import token_of
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -64,6 +65,11 @@ def once(
         idempotency.forget(turn)
         raise
     return _kept(turn, answer)
+
+
+def only_asker(request: Request) -> str:
+    """`beside` where the answer holds a secret: another token of the same person may be a weaker one, and is not shown it."""
+    return f"asked by {token_of(request)}"
 
 
 def _kept(turn: idempotency.Turn, answer: HttpResponseBase) -> HttpResponseBase:
