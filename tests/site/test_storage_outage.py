@@ -20,7 +20,7 @@ from synthesis import job_services
 from synthesis import services as synthesis
 from synthesis.models import SynthesisJob
 from tests.bucket import Bucket
-from tests.cast import program_with, token_of
+from tests.cast import token_of
 from tests.providers.loopback import free_port
 from tests.recordings import WOMAN, recording
 from tests.sample_server import SampleServer
@@ -105,7 +105,7 @@ def test_it_talks_to_no_bucket_inside_a_transaction(order_voice: Order, bucket: 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_batch_with_a_key_asks_it_for_repeats_before_its_transaction(
-    order_voice: Order, bucket: Bucket, sandbox: Sandbox
+    order_voice: Order, bucket: Bucket, sandbox: Sandbox, alice_api: APIClient
 ) -> None:
     voice = finish(order_voice())
     services.answer_repeats(voice, on=True)
@@ -114,8 +114,7 @@ def test_a_batch_with_a_key_asks_it_for_repeats_before_its_transaction(
     ours = connections["default"]
     inside = heard(lambda _request: ours.in_atomic_block)
     body = {"voice": str(voice.pk), "texts": ["Good morning.", "Good evening."]}
-    api = program_with(token_of(voice.owner))
-    made = api.post("/api/v1/jobs/batch", body, format="json", headers={"Idempotency-Key": "7f1c"})
+    made = alice_api.post("/api/v1/jobs/batch", body, format="json", headers={"Idempotency-Key": "7f1c"})
     assert [each["repeat_of"] for each in made.json()["jobs"]] == [str(first.pk), None]
     assert inside == [False]
 
