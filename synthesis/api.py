@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Any
 
@@ -269,12 +269,18 @@ class BatchView(APIView):
         responses={201: CreatedBatchSerializer},
     )
     def post(self, request: Request) -> HttpResponseBase:
+        @cache
+        def found() -> tuple[list[SpeechOrder], list[SynthesisJob | None]]:
+            orders = checked_batch(request)
+            return orders, [services.kept_for(order) for order in orders]
+
         def act(_pk: uuid.UUID) -> Response:
-            batch, jobs = job_services.submit_batch(checked_batch(request))
+            orders, kept = found()
+            batch, jobs = job_services.submit_batch(orders, of=kept)
             body = {"batch": batch, "jobs": jobs}
             return Response(CreatedBatchSerializer(body, context={"request": request}).data, status=201)
 
-        return once(request, act, in_one=True)
+        return once(request, act, in_one=True, first=found)
 
 
 class JobView(APIView):

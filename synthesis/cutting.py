@@ -22,6 +22,12 @@ def is_too_long(traits: Traits, model: str, text: str) -> bool:
     return counted > longest or (most_bytes is not None and len(text.encode(errors="replace")) > most_bytes)
 
 
+def longest_text(traits: Traits, model: str) -> int:
+    """In one request to us, as the provider counts it."""
+    longest, _most_bytes = traits.text_limits(model)
+    return max(longest, LONGEST_TEXT) if can_be_cut(traits, model, "") else longest
+
+
 def can_be_cut(traits: Traits, model: str, text: str) -> bool:
     return SPOKEN_AS in traits.model(model).audio_formats and not texts.is_markup(text)
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from synthesis import cutting, pieces
 from synthesis import text as texts
 from synthesis.models import SynthesisJob
-from synthesis.services import SpeechOrder, check, kept_for, submit
+from synthesis.services import SpeechOrder, check, submit
 from voices.errors import NotSupported, WrongState
 from voices.models import Owner, VoiceClone
 
@@ -25,12 +25,14 @@ MOST_TEXTS = 100
 """Of one batch."""
 
 
-def submit_batch(orders: Sequence[SpeechOrder]) -> tuple[uuid.UUID, list[SynthesisJob]]:
-    """Speak many texts in the background: all of them are taken, or none. The batch's id, and its jobs in the texts' order."""
+def submit_batch(
+    orders: Sequence[SpeechOrder], *, of: Sequence[SynthesisJob | None]
+) -> tuple[uuid.UUID, list[SynthesisJob]]:
+    """Speak many texts in the background, or repeat `of` each what `kept_for` found: all of them are taken, or none. The batch's
+    id, and its jobs in the texts' order."""
     batch = uuid.uuid4()
-    found = [kept_for(order) for order in orders]
     with transaction.atomic():
-        return batch, [submit(order, batch=batch, of=of) for order, of in zip(orders, found, strict=True)]
+        return batch, [submit(order, batch=batch, of=kept) for order, kept in zip(orders, of, strict=True)]
 
 
 def check_long(

@@ -52,7 +52,6 @@ class SpeakingModel:
     slug: str
     label: Any
     languages: tuple[Choice, ...]
-    max_characters: int
     can_be_trained: bool
     since: int
 
@@ -69,7 +68,6 @@ def speaking_models() -> list[SpeakingModel]:
             slug=model.slug,
             label=model.label,
             languages=model.languages,
-            max_characters=traits.text_limits(model.slug)[0],
             can_be_trained=not model.stock_only,
             since=int(opened[traits.slug].timestamp()),
         )

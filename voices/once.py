@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from voices import idempotency
+from voices.callers import token_of
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -39,13 +40,15 @@ def once(
     *,
     made: Callable[[uuid.UUID], HttpResponseBase | None] | None = None,
     in_one: bool = False,
+    first: Callable[[], object] | None = None,
     beside: str = "",
 ) -> HttpResponseBase:
     """Answer with `act`, which makes its row under the id it is given; with the kept answer where the request's key has one.
 
     `made` answers for a row that a process which died has left, and for a sound, whose bytes are not kept twice. `in_one`: `act`
-    writes rows and nothing else, in one transaction with the answer that is kept, so that such a process leaves neither. `beside`
-    is what the answer depends on beside the request. An answer that refuses is not kept: nothing was done.
+    writes rows and nothing else, in one transaction with the answer that is kept, so that such a process leaves neither. `first`
+    is called before that transaction: for what asks a storage. `beside` is what the answer depends on beside the request. An answer
+    that refuses is not kept: nothing was done.
     """
     key = request.headers.get(HEADER)
     if key is None:
@@ -57,6 +60,8 @@ def once(
         return _kept(turn, left)
     try:
         if in_one:
+            if first is not None:
+                first()
             with transaction.atomic():
                 return _kept(turn, act(turn.subject))
         answer = act(turn.subject)
@@ -64,6 +69,11 @@ def once(
         idempotency.forget(turn)
         raise
     return _kept(turn, answer)
+
+
+def only_asker(request: Request) -> str:
+    """`beside` where the answer holds a secret: another token of the same person may be a weaker one, and is not shown it."""
+    return f"asked by {token_of(request)}"
 
 
 def _kept(turn: idempotency.Turn, answer: HttpResponseBase) -> HttpResponseBase:

@@ -274,8 +274,9 @@ class LimitChange(models.Model):
     """Who changed which limit, when, from what to what. Never changed itself."""
 
     at = models.DateTimeField(_("at"), default=timezone.now)
+    # What somebody changed of their own goes with them; of what they changed for others they cannot be taken away.
     by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("by")
+        settings.AUTH_USER_MODEL, on_delete=models.RESTRICT, null=True, related_name="+", verbose_name=_("by")
     )
     # Words and not keys, so that the line is whole when the plan or the account is gone.
     subject = models.CharField(_("of"), max_length=200)

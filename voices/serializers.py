@@ -355,7 +355,9 @@ class ProviderSerializer(serializers.Serializer[Any]):
     default_format = serializers.CharField()
     sample_rates = serializers.ListField(child=serializers.IntegerField(), help_text="Hz")
     default_sample_rate = serializers.IntegerField(help_text="Hz")
-    max_characters = serializers.IntegerField(help_text="In one speech request, as the provider counts them.")
+    max_characters = serializers.IntegerField(
+        help_text="In one request to the provider, as it counts them; where it speaks pcm, longer texts are spoken in pieces."
+    )
     speech_is_experimental = serializers.BooleanField(
         help_text="Whether speech here rests on what the provider has not promised: `notes` says what to expect."
     )

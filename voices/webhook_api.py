@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from voices import webhook_services as services
 from voices.models import WebhookDelivery, WebhookEndpoint
-from voices.once import IDEMPOTENCY_KEY, once
+from voices.once import IDEMPOTENCY_KEY, once, only_asker
 from voices.serializers import checked
 from voices.webhook_serializers import (
     ChangedEndpointSerializer,
@@ -83,7 +83,7 @@ class EndpointsView(GenericAPIView[WebhookEndpoint]):
             shown = EndpointWithSecretSerializer(endpoint).data
             return Response(shown, status=201, headers={"Cache-Control": "no-store"})
 
-        return once(request, act, in_one=True)
+        return once(request, act, in_one=True, beside=only_asker(request))
 
 
 class EndpointView(APIView):
@@ -131,7 +131,7 @@ class EndpointSecretView(APIView):
             secret = services.renew_secret(find_endpoint(request, pk))
             return Response({"secret": secret}, headers={"Cache-Control": "no-store"})
 
-        return once(request, act, in_one=True)
+        return once(request, act, in_one=True, beside=only_asker(request))
 
 
 class EndpointReplayView(APIView):

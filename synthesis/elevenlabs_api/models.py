@@ -7,9 +7,10 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from synthesis.cutting import LONGEST_TEXT
+from synthesis.cutting import longest_text
 from synthesis.dialect_api import DialectView
 from voices.catalogue import SpeakingModel, speaking_models
+from voices.providers import registry
 
 ANY_TOKEN = "any"  # noqa: S105 — a scope, not a secret
 
@@ -33,7 +34,7 @@ def _model(engine: SpeakingModel) -> dict[str, Any]:
         "can_be_finetuned": engine.can_be_trained,
         "serves_pro_voices": False,
         "token_cost_factor": 1.0,
-        "maximum_text_length_per_request": max(engine.max_characters, LONGEST_TEXT),
+        "maximum_text_length_per_request": longest_text(registry.traits(engine.provider), engine.slug),
         "languages": [{"language_id": choice.value, "name": str(choice.label)} for choice in engine.languages],
         "model_rates": {"character_cost_multiplier": 1.0},
         "concurrency_group": engine.provider,

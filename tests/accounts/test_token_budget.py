@@ -305,3 +305,10 @@ def test_operators_see_budgets_and_change_none(
     assert (row.name, row.characters_per_month) == ("renamed", 4322)
     assert "4321 → 4322" in dana_client.get(f"/operate/limits/{alice.pk}/").content.decode()
     assert "4321 → 4322" not in dana_client.get("/operate/limits/").content.decode()
+
+
+def test_whoever_has_set_a_budget_can_still_be_deleted(alice: User) -> None:
+    row, _program = issued(alice)
+    plans.change_budget(row, by=alice, characters_per_month=5)
+    alice.delete()
+    assert not LimitChange.objects.exists()

@@ -103,6 +103,22 @@ def test_it_talks_to_no_bucket_inside_a_transaction(order_voice: Order, bucket: 
     assert not any(inside)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_with_a_key_asks_it_for_repeats_before_its_transaction(
+    order_voice: Order, bucket: Bucket, sandbox: Sandbox, alice_api: APIClient
+) -> None:
+    voice = finish(order_voice())
+    services.answer_repeats(voice, on=True)
+    voice.refresh_from_db()
+    first = finish(synthesis.submit(synthesis.check(voice.owner, voice=voice, text="Good morning.")))
+    ours = connections["default"]
+    inside = heard(lambda _request: ours.in_atomic_block)
+    body = {"voice": str(voice.pk), "texts": ["Good morning.", "Good evening."]}
+    made = alice_api.post("/api/v1/jobs/batch", body, format="json", headers={"Idempotency-Key": "7f1c"})
+    assert [each["repeat_of"] for each in made.json()["jobs"]] == [str(first.pk), None]
+    assert inside == [False]
+
+
 def _failed(voice: VoiceClone) -> VoiceClone:
     VoiceClone.objects.filter(pk=voice.pk).update(state=VoiceClone.State.FAILED)
     voice.refresh_from_db()

@@ -57,6 +57,15 @@ def off_again(settings: Settings) -> None:
     settings.PROVIDERS = settings.PROVIDERS | {"qiniu": block}
 
 
+def test_its_longest_text_is_told_as_what_it_speaks_in_one_go(
+    alice_api: APIClient, speaking_qiniu_account: ProviderAccount
+) -> None:
+    models = alice_api.get("/elevenlabs/v1/models").json()
+    assert {each["maximum_text_length_per_request"] for each in models} == {
+        speaking_qiniu_account.traits.max_characters
+    }
+
+
 @pytest.mark.parametrize("path", ["/api/v1/speech", "/v1/audio/speech"])
 def test_it_speaks_through_the_relay_and_counts_a_sign_as_one(
     portal: Portal, alice: User, voice: VoiceClone, path: str

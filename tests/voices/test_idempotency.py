@@ -95,6 +95,18 @@ def test_a_secret_is_renewed_once(alice_api: APIClient, endpoint: WebhookEndpoin
     assert first.json()["secret"] == endpoint.secret
 
 
+@pytest.mark.parametrize("address", [WEBHOOKS, f"{WEBHOOKS}/{{endpoint}}/secret"])
+def test_a_secret_is_not_shown_to_another_token_of_the_same_person(
+    alice: User, alice_api: APIClient, endpoint: WebhookEndpoint, receiver: Receiver, address: str
+) -> None:
+    wish = {"url": receiver.url, "events": ["job.done"]} if address == WEBHOOKS else {}
+    address = address.format(endpoint=endpoint.pk)
+    assert "secret" in post(alice_api, address, wish, **KEY).json()
+    other = program_with(token_of(alice, scopes=["webhooks:write"]))
+    refused = post(other, address, wish, **KEY)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "idempotency_key_reused")
+
+
 @pytest.mark.parametrize("address", ["replay", "deliveries/{delivery}/replay"])
 def test_messages_are_sent_anew_once(
     alice: User, alice_api: APIClient, endpoint: WebhookEndpoint, receiver: Receiver, address: str

@@ -20,8 +20,7 @@ from voiceclone_site.accounts import services
 from voiceclone_site.accounts.models import ApiToken, User
 from voiceclone_site.accounts.scopes import Scope, StaffScope
 from voices import standing
-from voices.callers import token_of
-from voices.once import IDEMPOTENCY_KEY, once
+from voices.once import IDEMPOTENCY_KEY, once, only_asker
 from voices.quota_serializers import LIMIT_HELP, MeterSerializer
 from voices.serializers import StrictSerializer, checked
 
@@ -158,8 +157,7 @@ class TokensView(GenericAPIView[ApiToken]):
             body = {**told(row), "token": token.text}
             return Response(body, status=201, headers={"Cache-Control": "no-store"})
 
-        # Another token of the same person may be a weaker one, and must not be shown what this one has made.
-        return once(request, act, in_one=True, beside=f"asked by {token_of(request)}")
+        return once(request, act, in_one=True, beside=only_asker(request))
 
 
 class TokenView(APIView):
