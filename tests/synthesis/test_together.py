@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 from django.http import Http404
 from django.test.utils import CaptureQueriesContext
 
-from synthesis import services
+from synthesis import services, settling
 from synthesis.models import SynthesisJob
 from synthesis.services import Begun, SpeechOrder
 from synthesis.settling import Heard, Tally, settle_together
@@ -144,6 +144,23 @@ def test_one_alone_tries_an_account_whose_circuit_is_open(
     assert len(begun(orders(ready_voice, 3))) == 1
 
 
+def test_who_has_begun_has_begun_though_the_database_goes_away_behind_it(
+    ready_voice: VoiceClone, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans.change_allowance(alice, by=None, characters_per_month=10)
+    begin = services._begin
+
+    def away_after_the_first(drafts: Sequence[SynthesisJob]) -> list[Begun]:
+        if SynthesisJob.objects.exists():
+            raise OperationalError
+        return begin(drafts)
+
+    monkeypatch.setattr(services, "_begin", away_after_the_first)
+    answers = services.begin_together(orders(ready_voice, 3))
+    assert [type(each) for each in answers] == [Begun, OperationalError, OperationalError]
+    assert SynthesisJob.objects.count() == 1
+
+
 # --- ending together -----------------------------------------------------------------------------------------------------
 
 
@@ -186,6 +203,27 @@ def test_a_hold_that_was_closed_already_is_closed_once(ready_voice: VoiceClone) 
     assert settle_together([heard(job) for job in copies]) == [None] * 3
     assert states() == [State.SUCCESS] * 3
     assert len(stored_files()) == 3
+    assert list(books.discrepancies()) == []
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_sound_stays_whose_commit_came_through_and_its_answer_did_not(
+    ready_voice: VoiceClone, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    jobs = begun(orders(ready_voice, count))
+    write, written = settling._write, []
+
+    def lost(endings: Sequence[settling._Ending]) -> bool:
+        answer = write(endings)
+        if not written:
+            written.append(answer)
+            raise OperationalError
+        return answer
+
+    monkeypatch.setattr(settling, "_write", lost)
+    settle_together([heard(job) for job in jobs])
+    assert states() == [State.SUCCESS] * count
+    assert all(job.audio.storage.exists(job.audio.name) for job in SynthesisJob.objects.all())
     assert list(books.discrepancies()) == []
 
 
