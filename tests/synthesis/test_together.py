@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +13,11 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from django.http import Http404
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from synthesis import services, settling
 from synthesis.models import SynthesisJob
+from synthesis.relay import Relay, _renew_all
 from synthesis.services import Begun, SpeechOrder
 from synthesis.settling import Heard, Tally, settle_together
 from tests.cast import token_of
@@ -225,6 +228,44 @@ def test_a_sound_stays_whose_commit_came_through_and_its_answer_did_not(
     assert states() == [State.SUCCESS] * count
     assert all(job.audio.storage.exists(job.audio.name) for job in SynthesisJob.objects.all())
     assert list(books.discrepancies()) == []
+
+
+def test_who_waits_for_a_slow_storage_keeps_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    job, renewed = SynthesisJob(lease_token=uuid.uuid4()), threading.Event()
+
+    def store_slowly(heard: Sequence[Heard]) -> list[Exception | None]:
+        return [None if renewed.wait(5) else TimeoutError() for _each in heard]
+
+    def renew(held: dict[uuid.UUID, uuid.UUID | None]) -> set[uuid.UUID]:
+        if held == {job.pk: job.lease_token}:
+            renewed.set()
+        return set()
+
+    monkeypatch.setattr("synthesis.relay.RENEW_EVERY", 0.01)
+    monkeypatch.setattr("synthesis.relay.spoken_through_lately", list)
+    monkeypatch.setattr("synthesis.relay._close_whole", store_slowly)
+    monkeypatch.setattr("synthesis.relay._renew_all", renew)
+
+    async def settle() -> None:
+        relay = Relay(refuse=services.refuse, threads=1)
+        await relay.start()
+        try:
+            await relay.settle(heard(job))
+        finally:
+            await relay.stop()
+
+    asyncio.run(settle())
+
+
+def test_all_leases_are_renewed_at_once_and_it_says_whose_are_gone(ready_voice: VoiceClone) -> None:
+    ours, stopped, taken = begun(orders(ready_voice, 3))
+    now = timezone.now()
+    SynthesisJob.objects.update(lease_until=now)
+    SynthesisJob.objects.filter(pk=stopped.pk).update(cancel_requested_at=now)
+    SynthesisJob.objects.filter(pk=taken.pk).update(lease_token=uuid.uuid4())
+    assert _renew_all({job.pk: job.lease_token for job in (ours, stopped, taken)}) == {stopped.pk, taken.pk}
+    later = SynthesisJob.objects.filter(lease_until__gt=now).values_list("pk", flat=True)
+    assert set(later) == {ours.pk, stopped.pk}
 
 
 # --- the groups themselves -----------------------------------------------------------------------------------------------
