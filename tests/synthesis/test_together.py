@@ -214,7 +214,8 @@ def test_a_sound_stays_whose_commit_came_through_and_its_answer_did_not(
     ready_voice: VoiceClone, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     jobs = begun(orders(ready_voice, count))
-    write, written = settling._write, []
+    write = settling._write
+    written: list[bool] = []
 
     def lost(endings: Sequence[settling._Ending]) -> bool:
         answer = write(endings)
@@ -226,7 +227,7 @@ def test_a_sound_stays_whose_commit_came_through_and_its_answer_did_not(
     monkeypatch.setattr(settling, "_write", lost)
     settle_together([heard(job) for job in jobs])
     assert states() == [State.SUCCESS] * count
-    assert all(job.audio.storage.exists(job.audio.name) for job in SynthesisJob.objects.all())
+    assert all(job.audio.storage.exists(str(job.audio.name)) for job in SynthesisJob.objects.all())
     assert list(books.discrepancies()) == []
 
 

@@ -156,6 +156,8 @@ class _Patience:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         task, self._task = self._task, None
         if self._is_over and isinstance(error, asyncio.CancelledError) and task is not None and task.uncancel() == 0:
+            # What is sent behind it, such as last words, is waited for as long again.
+            self._is_over, self._timer = False, None
             raise TimeoutError from error
 
     def close(self) -> None:
