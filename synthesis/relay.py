@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from django.core.files.storage import FileSystemStorage, default_storage
+from django.db import transaction
 from django.utils import timezone
 
 from synthesis.errors import Cancelled, ClientLeft, EmptySpeech, Interrupted
@@ -69,6 +70,8 @@ class Relay:
         self._whole = Together(self.settling, _close_whole, most=TOGETHER, at_once=at_once, gather=GATHER)
         self.speaking: dict[uuid.UUID, Voice | Replay] = {}
         self._settlements: set[asyncio.Future[None]] = set()
+        # Spoken to their end: a slow storage must not cost them their leases.
+        self._ending: dict[uuid.UUID, SynthesisJob] = {}
         self._keeper: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[None] | None = None
 
@@ -176,6 +179,9 @@ class Relay:
         Raises as `settle_whole` does.
         """
         settled = self._whole.ask(heard)
+        job = heard.job
+        self._ending[job.pk] = job
+        settled.add_done_callback(lambda _settled: self._ending.pop(job.pk, None))
         self._settlements.add(settled)
         settled.add_done_callback(self._settlements.discard)
         await asyncio.shield(settled)
@@ -198,12 +204,13 @@ class Relay:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(RENEW_EVERY)
-            speaking = [voice for voice in self.speaking.values() if isinstance(voice, Voice)]
-            held = {voice.job.pk: voice.job.lease_token for voice in speaking}
+            speaking = [voice.job for voice in self.speaking.values() if isinstance(voice, Voice)]
+            held = {job.pk: job.lease_token for job in (*speaking, *self._ending.values())}
             if not held:
                 continue
             try:
-                gone = await self.settling.run(partial(on_a_living_connection, partial(_renew_all, held)))
+                # Not behind those who wait for a storage.
+                gone = await self.opening.run(partial(on_a_living_connection, partial(_renew_all, held)))
             except Exception:
                 logger.exception("the leases of %d streams could not be renewed", len(held))
                 continue
@@ -350,6 +357,11 @@ def _close_broken(
 def _renew_all(held: dict[uuid.UUID, uuid.UUID | None]) -> set[uuid.UUID]:
     """More time for all of these at once; those that are no longer ours, or that somebody wants cancelled."""
     rows = SynthesisJob.objects.filter(pk__in=held, lease_token__in=held.values())
-    rows.update(lease_until=timezone.now() + LEASE)
+    with transaction.atomic():
+        # Who is being settled at this moment needs no more time; waiting for several rows here, and there, may never end.
+        free = rows.select_for_update(no_key=True, skip_locked=True).values("pk")
+        SynthesisJob.objects.filter(pk__in=list(free.values_list("pk", flat=True))).update(
+            lease_until=timezone.now() + LEASE
+        )
     going_on = set(rows.filter(cancel_requested_at__isnull=True).values_list("pk", flat=True))
     return held.keys() - going_on

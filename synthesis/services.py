@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.cache import cache
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.fields.files import FieldFile
 from django.utils import timezone
@@ -28,6 +28,7 @@ from synthesis import pieces, repeats, streaming
 from synthesis.errors import AudioNotReady, Cancelled, Interrupted, NoAudio, NoWordTimes
 from synthesis.models import JobEvent, JobQuerySet, SpeechPiece, SynthesisJob
 from synthesis.pieces import PieceBroken
+from synthesis.settling import DATABASE_IS_AWAY
 from synthesis.streaming import INTENT, LEASE, SpeechStream
 from voices import circuit, failures, fairness, leave, ledger, logbook, options, plain_sql, pricing
 from voices import services as voices
@@ -227,19 +228,25 @@ def begin(order: SpeechOrder, *, pk: uuid.UUID | None = None, of: SynthesisJob |
 def begin_together(orders: Sequence[SpeechOrder]) -> list[Begun | Exception]:
     """The same for many in one transaction, each with what `begin` would raise for it; whoever is refused holds up nobody.
 
-    Raises OperationalError or InterfaceError when the database is the reason: then none has begun.
+    That is OperationalError or InterfaceError where the database is the reason. It may have committed all the same, and others may
+    have begun: asked again, they would be begun twice, and what was never sent would be counted.
     """
     drafts = [_drafted(order, mode=Mode.STREAM) for order in orders]
     # An account whose circuit is being tried lets one out at most.
     at_once = [draft for draft in drafts if draft.voice.account.circuit == ProviderAccount.Circuit.CLOSED]
     begun: dict[uuid.UUID, Begun | Exception] = {}
+    away: Exception | None = None
     if len(at_once) > 1:
         together = _outcome(at_once)
         # Where one of them is in the way, each is told by itself what is in its own way.
-        begun = {each.job.pk: each for each in together} if isinstance(together, list) else {}
+        if isinstance(together, list):
+            begun = {each.job.pk: each for each in together}
+        elif isinstance(together, DATABASE_IS_AWAY):
+            away = together
     for draft in drafts:
         if draft.pk not in begun:
-            alone = _outcome([draft])
+            alone = _outcome([draft]) if away is None else away
+            away = alone if isinstance(alone, DATABASE_IS_AWAY) else away
             begun[draft.pk] = alone[0] if isinstance(alone, list) else alone
     return [begun[draft.pk] for draft in drafts]
 
@@ -247,8 +254,6 @@ def begin_together(orders: Sequence[SpeechOrder]) -> list[Begun | Exception]:
 def _outcome(drafts: Sequence[SynthesisJob]) -> list[Begun] | Exception:
     try:
         return _begin(drafts)
-    except (OperationalError, InterfaceError):
-        raise
     except Exception as error:
         return error
 

@@ -112,7 +112,18 @@ class _Ending:
         return bool(self.characters or self.tally.audio_bytes)
 
     def forget_audio(self) -> None:
-        if name := self.columns.get("audio"):
+        """What was stored, unless it is the row's: a commit counts though the connection has died before its answer."""
+        name = self.columns.get("audio")
+        if not name:
+            return
+        try:
+            is_kept = SynthesisJob.objects.filter(pk=self.job.pk, audio=name).exists()
+        except DATABASE_IS_AWAY:
+            logger.error(
+                "%s may be left in the storage: the database does not say whether job %s has it", name, self.job.pk
+            )
+            return
+        if not is_kept:
             discard(self.job.audio.storage, name)
 
 

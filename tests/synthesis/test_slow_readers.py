@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from contextlib import closing
@@ -41,3 +42,15 @@ def test_who_reads_nothing_is_taken_to_have_left(
     assert (job.state, job.error_code) == (State.CANCELLED, "client_left")
     assert 0 < job.characters <= job.characters_expected
     assert list(books.discrepancies()) == []
+
+
+def test_its_last_words_are_not_waited_for_for_ever_either() -> None:
+    async def send_twice() -> bool:
+        patience = door._Patience(0.01)
+        async with asyncio.timeout(5) as all_of_it:
+            for _words in range(2):
+                with pytest.raises(TimeoutError), patience:
+                    await asyncio.Event().wait()
+        return all_of_it.expired()
+
+    assert not asyncio.run(send_twice())

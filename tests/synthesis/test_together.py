@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 from django.http import Http404
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from synthesis import services
+from synthesis import services, settling
 from synthesis.models import SynthesisJob
+from synthesis.relay import Relay, _renew_all
 from synthesis.services import Begun, SpeechOrder
 from synthesis.settling import Heard, Tally, settle_together
 from tests.cast import token_of
@@ -144,6 +147,23 @@ def test_one_alone_tries_an_account_whose_circuit_is_open(
     assert len(begun(orders(ready_voice, 3))) == 1
 
 
+def test_who_has_begun_has_begun_though_the_database_goes_away_behind_it(
+    ready_voice: VoiceClone, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans.change_allowance(alice, by=None, characters_per_month=10)
+    begin = services._begin
+
+    def away_after_the_first(drafts: Sequence[SynthesisJob]) -> list[Begun]:
+        if SynthesisJob.objects.exists():
+            raise OperationalError
+        return begin(drafts)
+
+    monkeypatch.setattr(services, "_begin", away_after_the_first)
+    answers = services.begin_together(orders(ready_voice, 3))
+    assert [type(each) for each in answers] == [Begun, OperationalError, OperationalError]
+    assert SynthesisJob.objects.count() == 1
+
+
 # --- ending together -----------------------------------------------------------------------------------------------------
 
 
@@ -187,6 +207,66 @@ def test_a_hold_that_was_closed_already_is_closed_once(ready_voice: VoiceClone) 
     assert states() == [State.SUCCESS] * 3
     assert len(stored_files()) == 3
     assert list(books.discrepancies()) == []
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_sound_stays_whose_commit_came_through_and_its_answer_did_not(
+    ready_voice: VoiceClone, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    jobs = begun(orders(ready_voice, count))
+    write = settling._write
+    written: list[bool] = []
+
+    def lost(endings: Sequence[settling._Ending]) -> bool:
+        answer = write(endings)
+        if not written:
+            written.append(answer)
+            raise OperationalError
+        return answer
+
+    monkeypatch.setattr(settling, "_write", lost)
+    settle_together([heard(job) for job in jobs])
+    assert states() == [State.SUCCESS] * count
+    assert all(job.audio.storage.exists(str(job.audio.name)) for job in SynthesisJob.objects.all())
+    assert list(books.discrepancies()) == []
+
+
+def test_who_waits_for_a_slow_storage_keeps_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    job, renewed = SynthesisJob(lease_token=uuid.uuid4()), threading.Event()
+
+    def store_slowly(heard: Sequence[Heard]) -> list[Exception | None]:
+        return [None if renewed.wait(5) else TimeoutError() for _each in heard]
+
+    def renew(held: dict[uuid.UUID, uuid.UUID | None]) -> set[uuid.UUID]:
+        if held == {job.pk: job.lease_token}:
+            renewed.set()
+        return set()
+
+    monkeypatch.setattr("synthesis.relay.RENEW_EVERY", 0.01)
+    monkeypatch.setattr("synthesis.relay.spoken_through_lately", list)
+    monkeypatch.setattr("synthesis.relay._close_whole", store_slowly)
+    monkeypatch.setattr("synthesis.relay._renew_all", renew)
+
+    async def settle() -> None:
+        relay = Relay(refuse=services.refuse, threads=1)
+        await relay.start()
+        try:
+            await relay.settle(heard(job))
+        finally:
+            await relay.stop()
+
+    asyncio.run(settle())
+
+
+def test_all_leases_are_renewed_at_once_and_it_says_whose_are_gone(ready_voice: VoiceClone) -> None:
+    ours, stopped, taken = begun(orders(ready_voice, 3))
+    now = timezone.now()
+    SynthesisJob.objects.update(lease_until=now)
+    SynthesisJob.objects.filter(pk=stopped.pk).update(cancel_requested_at=now)
+    SynthesisJob.objects.filter(pk=taken.pk).update(lease_token=uuid.uuid4())
+    assert _renew_all({job.pk: job.lease_token for job in (ours, stopped, taken)}) == {stopped.pk, taken.pk}
+    later = SynthesisJob.objects.filter(lease_until__gt=now).values_list("pk", flat=True)
+    assert set(later) == {ours.pk, stopped.pk}
 
 
 # --- the groups themselves -----------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ from voices.errors import InvalidInput, NotSupported
 from voices.models import VoiceClone
 from voices.plain_sql import Lookup
 from voices.providers.base import Speech
-from voices.threads import Together, on_a_living_connection
+from voices.threads import Together, check_connection, on_a_living_connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ class Candidate:
             kept = opened(self.found)
             if kept is not None:
                 unused.callback(kept.close)
+            # Begun once: what it writes may be committed though the connection dies before it says so.
+            check_connection()
             begun = services.begin(self.wanted.order, of=None if kept is None else self.found)
             if begun.job.is_repeat:
                 unused.pop_all()
@@ -111,8 +113,8 @@ def admit_together(asking: Sequence[Asking]) -> list[Admitted | Candidate | Exce
     """All who came at the same time, in one visit to the database; each is let in or refused by itself: with the NotLetIn tree,
     PermissionDenied, TooManyRequests, Http404, what `services.check` raises, Exhausted or Busy.
 
-    A row is read once for all who came before it was read. Raises OperationalError or InterfaceError when the database is the
-    reason: then none was let in.
+    A row is read once for all who came before it was read. Raises OperationalError or InterfaceError when the database was away
+    while it was read: then nothing was written, and all may be asked again.
     """
     answers: dict[int, Admitted | Candidate | Exception] = {}
     orders: dict[int, StreamOrder] = {}

@@ -156,6 +156,8 @@ class _Patience:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         task, self._task = self._task, None
         if self._is_over and isinstance(error, asyncio.CancelledError) and task is not None and task.uncancel() == 0:
+            # What is sent behind it, such as last words, is waited for as long again.
+            self._is_over, self._timer = False, None
             raise TimeoutError from error
 
     def close(self) -> None:
@@ -215,8 +217,7 @@ async def answer(
         wish = _wish(dialect, asked)
         admitted = await admission.ask(Asking(credential, wish, dialect.naming, caller), may_wait=False)
         if isinstance(admitted, Candidate):
-            look = partial(on_a_living_connection, admitted.admitted)
-            admitted = await relay.reading.run(look)
+            admitted = await relay.reading.run(admitted.admitted)
         assert isinstance(wish, SpeechWish), "a wrong one is not let in"
         await _speak(relay, replace(exchange, wish=wish, headers=_left(caller)), admitted)
     except _Left:
@@ -245,7 +246,8 @@ async def take_over(
         call = partial(
             begun_by_a_view, job_id, wait=float(wait), audio_format=audio_format, sample_rate=int(sample_rate)
         )
-        await _speak(relay, exchange, await relay.opening.run(call))
+        # It is begun: what is not spoken because a connection has died would be counted all the same.
+        await _speak(relay, exchange, await relay.opening.run(partial(on_a_living_connection, call)))
     except _Left:
         return
     except Exception as error:
