@@ -14,13 +14,14 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.utils.module_loading import import_string
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,7 +94,7 @@ def _one_process(work: Callable[..., str], *, threads: int, first: int, given: d
 
     def one(number: int) -> str:
         try:
-            connection.ensure_connection()
+            _connect()
             gate.wait(timeout=60)
             return work(number=number, **given)
         except BaseException:
@@ -104,6 +105,18 @@ def _one_process(work: Callable[..., str], *, threads: int, first: int, given: d
 
     with ThreadPoolExecutor(max_workers=threads) as pool:
         return list(pool.map(one, range(first, first + threads)))
+
+
+def _connect() -> None:
+    """A server that has given all its connections to the tests beside this one has some again when they end."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            return connection.ensure_connection()
+        except OperationalError:
+            if time.monotonic() > until:
+                raise
+            threading.Event().wait(0.1)
 
 
 def main() -> None:

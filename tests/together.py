@@ -1,4 +1,5 @@
-"""Which tests share a portal of their own processes, and so run in one process of pytest-xdist: each of them would start another.
+"""Which tests run in one process of pytest-xdist: those that share a portal of their own processes, of which each would start
+another, and those that together would ask a PostgreSQL for more than the hundred connections that it gives by default.
 
 By path, in a scheduler: pytest 9.2 no longer heeds what pytest-xdist 3.8 does with its mark `xdist_group`, and says nothing.
 """
@@ -14,9 +15,11 @@ TOGETHER = {
     "tests/browser/": "browser",
     "tests/dialects/": "dialects",
     "tests/processes/test_environment.py": "starting",
-    "tests/processes/test_killing.py": "killing",
+    "tests/processes/test_killing.py": "connections",
     "tests/processes/test_readme.py": "starting",
+    "tests/processes/test_relay.py": "connections",
     "tests/processes/test_starting.py": "starting",
+    "tests/voices/test_ledger.py": "connections",
 }
 
 

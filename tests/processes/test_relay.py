@@ -115,11 +115,14 @@ def rows(where: Portal) -> list[dict[str, Any]]:
 
 
 def sockets_of(where: Portal) -> int:
-    """That a web process has open, but for its connections to the provider, some of which are kept warm."""
-    opened = sum(str(link.readlink()).startswith("socket:") for link in Path(f"/proc/{where.pid}/fd").iterdir())
-    upstream = urlsplit(where.environment["UPSTREAM"]).port
-    assert upstream
-    return opened - ends_of({upstream}) // 2
+    """That a web process has open, but for two pools that keep what was open at once: its connections to the provider, some of
+    which are warm, and those to Redis, one for each thread at most."""
+    redis = urlsplit(where.environment.get("REDIS_URL", "")).port or 6379
+    kept = {urlsplit(where.environment["UPSTREAM"]).port, redis}
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    pooled = {f"socket:[{line[9]}]" for line in lines if int(line[2].rpartition(":")[2], 16) in kept}
+    opened = [str(link.readlink()) for link in Path(f"/proc/{where.pid}/fd").iterdir()]
+    return sum(each.startswith("socket:") and each not in pooled for each in opened)
 
 
 def threads_of(pid: int) -> int:
