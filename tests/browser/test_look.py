@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Home, log_in
+from tests.browser.test_journey import sign_up
 from tests.processes.started import Started
 
 OpenPage = Callable[..., Page]
@@ -63,14 +64,15 @@ def test_it_fits_a_visitor_s_phone(open_page: OpenPage, language: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
 
 
-def test_it_changes_the_language_and_stays_where_it_was(open_page: OpenPage, home: Home) -> None:
-    page = open_page(home=home)
-    page.goto(f"/voices/{home.voice}/")
+def test_it_changes_the_language_and_stays_where_it_was(open_page: OpenPage) -> None:
+    page = open_page()
+    sign_up(page)  # the choice is kept with the person, and the others read in their browser's language
+    page.goto("/account/tokens/")
     page.get_by_role("button", name="English").click()
-    page.wait_for_url(f"**/voices/{home.voice}/")
-    expect(page.get_by_role("heading", name="About this voice")).to_be_visible()
+    page.wait_for_url("**/account/tokens/")
+    expect(page.get_by_role("heading", name="API tokens", exact=True)).to_be_visible()
     page.get_by_role("button", name="简体中文").click()
-    expect(page.get_by_role("heading", name="音色信息")).to_be_visible()
+    expect(page.get_by_role("heading", name="API 令牌", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
