@@ -45,7 +45,8 @@ class DatabaseThreads:
 class Together(Generic[A, T]):
     """What is asked at the same time is done together, in one of the threads: `work` takes all that has come since the last group
     was taken up, `most` of them, and gives each its answer, or the exception that it ends with. What `work` raises ends all of
-    them. `at_once` groups are at work at the same time. The first of a group waits `gather` seconds for others.
+    them. `at_once` groups are at work at the same time. The first of a group waits `gather` seconds for others. `unwanted` is told
+    of each answer whose asker was cancelled while it was made.
 
     Of one event loop. Each waits until its own is done, and for no longer than the group that it came into takes.
     """
@@ -58,12 +59,14 @@ class Together(Generic[A, T]):
         most: int,
         at_once: int = 1,
         gather: float = 0.0,
+        unwanted: Callable[[T], None] | None = None,
     ) -> None:
         self._threads = threads
         self._work = work
         self._most = most
         self._at_once = at_once
         self._gather = gather
+        self._unwanted = unwanted
         self._waiting: deque[tuple[A, asyncio.Future[T]]] = deque()
         self._at_work = 0
         self._is_called = False
@@ -83,6 +86,15 @@ class Together(Generic[A, T]):
                 # Behind all that has come in at the same moment.
                 loop.call_soon(self._begin, loop)
         return answer
+
+    @property
+    def is_at_work(self) -> bool:
+        return self._at_work > 0
+
+    async def rest(self) -> None:
+        """Until nothing is being done: nobody asks any more."""
+        while self.is_at_work or self._waiting:
+            await asyncio.sleep(0.02)
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._is_called = False
@@ -109,8 +121,9 @@ class Together(Generic[A, T]):
         self._at_work -= 1
         for (_asked, future), answer in zip(group, answers, strict=True):
             if future.cancelled():
-                continue
-            if isinstance(answer, Exception):
+                if self._unwanted is not None and not isinstance(answer, Exception):
+                    self._unwanted(answer)
+            elif isinstance(answer, Exception):
                 future.set_exception(answer)
             else:
                 future.set_result(answer)

@@ -29,6 +29,7 @@ from tests.front import Census, Portal
 from tests.listeners import BrokenOff, Listener
 from tests.processes.eventually import eventually
 from voiceclone_site.accounts.models import User
+from voices import books
 from voices.models import LedgerEntry, ProviderAccount, VoiceClone
 from voices.providers.aio import FULL_BYTES
 from voices.providers.aliyun.speech import AliyunSpeech
@@ -308,6 +309,30 @@ def test_what_is_spoken_when_it_is_told_to_stop_is_broken_off_and_settled(
     assert ended(jobs) == {(State.FAILED, "interrupted"): 50}
     counted = LedgerEntry.objects.filter(purpose="speech", row__in=[job.pk for job in jobs])
     assert counted.aggregate(all=Sum("characters"))["all"] == sum(job.characters for job in jobs) > 0
+
+
+def test_who_is_let_in_when_nobody_waits_any_more_is_neither_spoken_for_nor_counted(
+    portal: Portal, ask: Ask, before: Census, clockwork: Clockwork
+) -> None:
+    portal.server.config.timeout_graceful_shutdown = 0
+
+    async def run() -> None:
+        with portal.silent_database():
+            listener = await ask("whole 1")
+            eventually(lambda: portal.front.admission.is_at_work, what="its admission", every=0.005)
+            stopping = asyncio.create_task(asyncio.to_thread(portal.stop))
+            await listener.first_audio()
+            listener.leave()
+            assert listener.status == 500
+        await stopping
+
+    asyncio.run(run())
+    job = SynthesisJob.objects.exclude(text=WARM_UP).get()
+    assert (job.state, job.error_code, job.characters) == (State.FAILED, "interrupted", 0)
+    counted = LedgerEntry.objects.filter(purpose="speech", row=job.pk)
+    assert counted.aggregate(all=Sum("characters"))["all"] == 0
+    assert clockwork.said == [WARM_UP]
+    assert list(books.discrepancies()) == []
 
 
 def test_connections_wait_for_who_was_spoken_through_lately_before_anybody_asks(
