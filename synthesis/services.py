@@ -1,18 +1,17 @@
 """The use cases of speech. What a streamed request does is `speak`, and each of its steps is a small function below it:
 check ─► hold ─► record ─► open ─► relay ─► settle (the last three in streaming.py).
 
-In the background a text may be longer than a provider takes, and a format one that no provider speaks: `pieces.py`.
+In the background a text may be longer than a provider takes, and a format one that no provider speaks: `pieces.py`. What the
+worker does with a job is in `advancing.py`.
 """
 
 from __future__ import annotations
 
 import logging
 import uuid
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -24,40 +23,25 @@ from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from synthesis import pieces, repeats, streaming
-from synthesis.errors import AudioNotReady, Cancelled, Interrupted, NoAudio, NoWordTimes
-from synthesis.models import JobEvent, JobQuerySet, SpeechPiece, SynthesisJob
-from synthesis.pieces import PieceBroken
+from synthesis import ending, pieces, repeats, streaming
+from synthesis.advancing import ADVANCE, TASK_SECONDS, not_ready, waiting_jobs
+from synthesis.errors import AudioNotReady, Cancelled, NoAudio, NoWordTimes
+from synthesis.models import JobEvent, SynthesisJob
 from synthesis.settling import DATABASE_IS_AWAY
 from synthesis.streaming import INTENT, LEASE, SpeechStream
-from voices import circuit, failures, fairness, leave, ledger, logbook, options, plain_sql, pricing
-from voices import services as voices
-from voices.durable import back_off, claim, move, room_in_queue, wake, write_back
-from voices.errors import (
-    AccountPaused,
-    Busy,
-    CircuitOpen,
-    Fault,
-    InvalidInput,
-    NotSupported,
-    PortalError,
-    StorageUnavailable,
-    VoiceNotReady,
-    WrongState,
-)
+from voices import failures, leave, ledger, logbook, options, plain_sql, pricing
+from voices.durable import move, wake
+from voices.errors import InvalidInput, NotSupported, PortalError, WrongState
 from voices.ledger import Purpose
 from voices.models import Owner, ProviderAccount, VoiceClone
 from voices.providers.base import OptionValue
-from voices.providers.errors import ProviderError, VoiceNotFound, VoiceNotUsable
+from voices.providers.errors import ProviderError
 from voices.queues import Queue
 
 logger = logging.getLogger(__name__)
 
 State, Mode = SynthesisJob.State, SynthesisJob.Mode
 
-ADVANCE = "synthesis.tasks.advance_job"
-TASK_SECONDS = 1800
-BACKGROUND_ATTEMPTS = 5
 WAKE_UPS = 8
 """Of one owner's jobs that wait; further ones are taken up as these end, so that nobody fills the queue in front of others."""
 
@@ -93,7 +77,7 @@ def speak(order: SpeechOrder, *, pk: uuid.UUID | None = None) -> SpeechStream:
     try:
         return streaming.open_speech(job)
     except Exception as error:
-        _end(job, error)
+        ending.end(job, error)
         raise
 
 
@@ -110,7 +94,7 @@ def submit(
     with transaction.atomic():
         job = record(order, mode=Mode.BACKGROUND, pk=pk, batch=batch)
         pieces.lay_out(job, order.pieces)
-        if _waiting().filter(owner=order.owner)[:WAKE_UPS].count() < WAKE_UPS:
+        if waiting_jobs().filter(owner=order.owner)[:WAKE_UPS].count() < WAKE_UPS:
             wake(ADVANCE, job.pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
     return job
 
@@ -136,7 +120,7 @@ def check(
             _("This provider publishes no way to speak with a cloned voice. Its demo can still be heard.")
         )
     if not voice.is_ready:
-        raise _not_ready(voice)
+        raise not_ready(voice)
     model = traits.model(voice.model)
     fields: dict[str, list[Any]] = {}
     text = text.strip()
@@ -274,7 +258,7 @@ def _begin(drafts: Sequence[SynthesisJob]) -> list[Begun]:
 def refuse(job: SynthesisJob, error: ProviderError | PortalError) -> None:
     """Nothing was heard of a stream, and this is why: close its books."""
     leave.learn(job.voice.account, "synthesis", error)
-    _end(job, error)
+    ending.end(job, error)
 
 
 def hold(order: SpeechOrder) -> None:
@@ -365,7 +349,7 @@ def cancel(job: SynthesisJob) -> None:
         now = timezone.now()
         with transaction.atomic():
             if move(job, states=waiting, event=event, state=State.CANCELLED, due_at=None, finished_at=now, **kept):
-                _close_books(SynthesisJob.objects.get(pk=job.pk))
+                ending.close_books(SynthesisJob.objects.get(pk=job.pk))
                 return
         if speaking.update(cancel_requested_at=now):
             return
@@ -441,178 +425,3 @@ def estimate(order: SpeechOrder) -> Estimate:
     """Nothing is held, sent or written."""
     price = pricing.of_characters(order.voice.account, order.voice.model)
     return Estimate(order.characters, pricing.in_yuan(pricing.cost_of(order.characters, price)))
-
-
-# --- what the worker does --------------------------------------------------------------------------------------------
-
-
-def advance(pk: uuid.UUID | str) -> None:
-    """Speak one waiting job to its end, or close the books of one whose process died."""
-    job = claim(SynthesisJob, pk, lease=LEASE)
-    if job is None:
-        return
-    logbook.begin(job=job.pk, voice=job.voice_id, user=job.owner_id, provider=job.provider)
-    try:
-        _step(job)
-    except StorageUnavailable as error:
-        _wait_for_the_storage(job, error)
-    except Exception as error:
-        logger.exception("synthesis job %s met what nobody foresaw", job.pk)
-        if job.intent or job.attempts >= BACKGROUND_ATTEMPTS:
-            _end(job, error, spoken_perhaps=bool(job.intent))
-        else:
-            _try_again(job, Fault())
-
-
-def _wait_for_the_storage(job: SynthesisJob, error: StorageUnavailable) -> None:
-    """What was spoken is kept in pieces, and cannot be read or joined now. However long that takes: no attempt is counted."""
-    if job.intent:
-        _end(job, error, spoken_perhaps=True)
-        return
-    due_at = timezone.now() + timedelta(seconds=error.retry_after)
-    write_back(job, attempts=max(job.attempts - 1, 0), due_at=due_at, **failures.kept(error))
-
-
-def advance_next(pk: uuid.UUID | str) -> None:
-    """What a wake-up does: it speaks the job whose turn it is, which need not be the one that it was queued for.
-
-    What is no waiting job (its process died, it was cancelled) is dealt with as it is. A job that has been spoken wakes the next.
-    """
-    waiting = _waiting()
-    turn = None
-    if not SynthesisJob.objects.due().filter(pk=pk).exclude(pk__in=waiting.filter(pk=pk)).exists():
-        turn = fairness.next_turn(waiting, everybody=SynthesisJob.objects.all())
-    advance(turn or pk)
-    if turn is not None and waiting.exists():
-        wake(ADVANCE, turn, queue=Queue.SLOW, timeout=TASK_SECONDS)
-
-
-def sweep() -> None:
-    """Find what is due and wake it: the safety net under every lost wake-up. Jobs whose account is shut wait, and say why."""
-    waiting = _waiting()
-    left_behind = SynthesisJob.objects.due().exclude(state=State.QUEUED, mode=Mode.BACKGROUND)
-    room = room_in_queue(Queue.SLOW)
-    for pk in [*left_behind.values_list("pk", flat=True)[:room], *fairness.in_turn(waiting)[:room]][:room]:
-        wake(ADVANCE, pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
-    pieces.forget_old()
-    circuit.tell_who_waits(SynthesisJob.objects.due().filter(state=State.QUEUED), account="voice__account")
-
-
-def _waiting() -> JobQuerySet:
-    """Jobs in the background that could be spoken now."""
-    due = SynthesisJob.objects.due().filter(state=State.QUEUED, mode=Mode.BACKGROUND, cancel_requested_at=None)
-    return due.exclude(voice__account__in=ProviderAccount.objects.filter(circuit.shut()))
-
-
-def _step(job: SynthesisJob) -> None:
-    if not job.in_progress:
-        write_back(job, due_at=None)  # what has ended is never spoken again, whoever made it due
-    elif job.cancel_requested_at:
-        _end(job, Cancelled(), spoken_perhaps=bool(job.intent))
-    elif job.intent or job.mode == Mode.STREAM:
-        _end(job, Interrupted(), spoken_perhaps=bool(job.intent))
-    elif not job.voice.is_ready:
-        _end(job, _not_ready(job.voice))
-    elif not job.pieces:
-        _speak_in_background(job)
-    elif (piece := pieces.next_piece(job)) is not None:
-        _speak_piece(job, piece)
-    else:
-        pieces.join(job)
-
-
-def _speak_piece(job: SynthesisJob, piece: SpeechPiece) -> None:
-    """One piece; then the job waits for its next turn behind whoever else is due."""
-    if not _begun(job):
-        return
-    try:
-        pieces.speak(job, piece)
-    except PieceBroken as broken:
-        _end(job, broken.error, heard=broken.characters, request_id=broken.request_id)
-    except (ProviderError, PortalError) as error:
-        _after_refusal(job, error)
-    else:
-        wake(ADVANCE, job.pk, queue=Queue.SLOW, timeout=TASK_SECONDS)
-
-
-def _begun(job: SynthesisJob) -> bool:
-    """Take a slot of the account's rate and show that the job is being spoken; False: not now, or no more."""
-    try:
-        leave.ask(job.voice.account, "synthesis", in_background=True)
-    except Busy as busy:
-        told = failures.kept(busy) if isinstance(busy, AccountPaused | CircuitOpen) else {}
-        due_at = timezone.now() + timedelta(seconds=busy.retry_after)
-        write_back(job, attempts=max(job.attempts - 1, 0), due_at=due_at, **told)
-        return False
-    event = JobEvent(row=job, kind="started" if job.started_at is None else "going_on")
-    running = {"state": State.RUNNING, "started_at": job.started_at or timezone.now(), **failures.CLEARED}
-    return write_back(job, release=False, event=event, **running)
-
-
-def _speak_in_background(job: SynthesisJob) -> None:
-    if not _begun(job):
-        return
-    try:
-        stream = streaming.open_speech(job)
-    except (ProviderError, PortalError) as error:
-        _after_refusal(job, error)
-        return
-    try:
-        deque(stream, maxlen=0)
-    except (ProviderError, PortalError) as error:
-        logger.info("synthesis job %s ended early: %s", job.pk, error)
-    finally:
-        stream.close(because=Interrupted())
-
-
-def _after_refusal(job: SynthesisJob, error: ProviderError | PortalError) -> None:
-    """Nothing was heard. Where waiting can help, the job goes back to the queue."""
-    if isinstance(error, ProviderError) and error.retryable and job.attempts < BACKGROUND_ATTEMPTS:
-        _try_again(job, error)
-    else:
-        _end(job, error)
-
-
-def _try_again(job: SynthesisJob, error: ProviderError | PortalError) -> None:
-    asked = error.retry_after if isinstance(error, ProviderError) else None
-    due_at = timezone.now() + max(back_off(job.attempts), timedelta(seconds=asked or 0))
-    event = JobEvent(row=job, kind="trying_again", detail={"code": error.code})
-    write_back(job, event=event, state=State.QUEUED, intent="", due_at=due_at, **failures.kept(error))
-
-
-def _not_ready(voice: VoiceClone) -> VoiceNotReady:
-    """Waiting helps a voice that is on its way, and no other."""
-    on_its_way = voice.in_progress and voice.state != VoiceClone.State.DELETING
-    return VoiceNotReady() if on_its_way else VoiceNotReady(VoiceNotUsable.default_sentence)
-
-
-def _end(
-    job: SynthesisJob, error: Exception, *, spoken_perhaps: bool = False, heard: int = 0, request_id: str = ""
-) -> None:
-    """Close the books with what went wrong; an error that nobody foresaw is told as a fault of ours. Does nothing to a job that
-    the stream has settled already.
-
-    `spoken_perhaps`: what was sent last may be billed though whoever listened died, so all of it is counted. `heard` is what the
-    provider has counted of it, and `request_id` its own number, where it has told of them.
-    """
-    told = error if isinstance(error, ProviderError | PortalError) else Fault()
-    state = State.CANCELLED if isinstance(error, Cancelled) else State.FAILED
-    event = JobEvent(row=job, kind=state.lower(), detail={"code": told.code})
-    columns = failures.kept(told) | {"characters": job.characters + heard}
-    if spoken_perhaps:
-        columns["characters"] += pieces.sent_last(job)
-    if request_id:
-        columns["provider_request_id"] = request_id[:120]
-    with transaction.atomic():
-        if write_back(job, event=event, state=state, intent="", due_at=None, finished_at=timezone.now(), **columns):
-            _close_books(job)
-    if isinstance(error, VoiceNotUsable | VoiceNotFound):
-        voices.doubt(job.voice)
-
-
-def _close_books(job: SynthesisJob) -> None:
-    """Of a job that came to nothing: what was spoken of it is counted all the same."""
-    if job.characters:
-        ledger.settle_speech(job.pk, characters=job.characters)
-    else:
-        ledger.release(job.pk, Purpose.SPEECH)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from synthesis import services
+from synthesis import advancing
 from voices import advancing as voices
 from voices import quota_warnings, reconciling, webhooks
 from voices.durable import forget_results
 
 
 def advance_job(pk: str) -> None:
-    services.advance_next(pk)
+    advancing.advance_next(pk)
 
 
 def sweep() -> None:
     """What the one schedule runs each minute."""
     voices.sweep()
-    services.sweep()
+    advancing.sweep()
     quota_warnings.sweep()
     webhooks.sweep()
     reconciling.nightly()

@@ -16,6 +16,7 @@ from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
+from synthesis import advancing as speaking
 from synthesis import job_services
 from synthesis import services as synthesis
 from synthesis.models import SynthesisJob
@@ -247,10 +248,10 @@ def test_what_was_spoken_in_pieces_is_joined_once_the_storage_is_back(
     monkeypatch.setattr(job_services, "PIECE_CHARACTERS", 20)
     job = synthesis.submit(job_services.check_long(alice, voice=ready_voice, text=STORY, audio_format="wav"))
     for _piece in range(job.pieces):
-        synthesis.advance(job.pk)
+        speaking.advance(job.pk)
     paid = len(sandbox.ledger.calls("run-task"))
     away()
-    for _time in range(synthesis.BACKGROUND_ATTEMPTS + 1):
+    for _time in range(speaking.BACKGROUND_ATTEMPTS + 1):
         let_time_pass()
     job.refresh_from_db()
     assert (job.state, job.error_code, job.pieces_spoken) == (SynthesisJob.State.QUEUED, CODE, job.pieces)
@@ -265,11 +266,11 @@ def test_a_piece_that_cannot_be_kept_is_counted_as_spoken(
 ) -> None:
     monkeypatch.setattr(job_services, "PIECE_CHARACTERS", 20)
     job = synthesis.submit(job_services.check_long(alice, voice=ready_voice, text=STORY, audio_format="wav"))
-    synthesis.advance(job.pk)
+    speaking.advance(job.pk)
     job.refresh_from_db()
     counted = job.characters
     away()
-    synthesis.advance(job.pk)
+    speaking.advance(job.pk)
     job.refresh_from_db()
     assert (job.state, job.error_code) == (SynthesisJob.State.FAILED, CODE)
     assert job.characters > counted
@@ -291,7 +292,7 @@ def test_what_was_spoken_in_the_background_is_stored_once_the_storage_is_back(
     monkeypatch.setattr("synthesis.settling.time", SimpleNamespace(sleep=it_comes_back, monotonic=time.monotonic))
     job = synthesis.submit(synthesis.check(alice, voice=ready_voice, text="Good morning."))
     away()
-    synthesis.advance(job.pk)
+    speaking.advance(job.pk)
     job.refresh_from_db()
     assert (job.state, waited) == (SynthesisJob.State.SUCCESS, [2.0])
     with job.audio.open("rb") as sound:

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
-from synthesis import bookkeeping, counting, services
+from synthesis import advancing, bookkeeping, counting, services
 from synthesis.models import SynthesisJob
 from synthesis.streaming import LEASE
 from tests.studio import make_due, trained
@@ -127,7 +127,7 @@ def test_what_a_dead_process_had_sent_is_counted_whole(ready_voice: VoiceClone) 
     assert taken is not None
     declare_intent(taken, "synthesize", lease=LEASE)
     make_due(job)
-    services.advance(job.pk)
+    advancing.advance(job.pk)
     job.refresh_from_db()
     assert (job.error_code, job.characters) == ("interrupted", 15)
     assert used(ready_voice)["characters"] == 15

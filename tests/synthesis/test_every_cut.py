@@ -10,6 +10,7 @@ from itertools import count
 import pytest
 from django_q.models import OrmQ
 
+from synthesis import advancing as speaking
 from synthesis import services as speech
 from synthesis.models import SynthesisJob
 from tests.dying import dies_before
@@ -108,7 +109,7 @@ def test_a_place_is_made_and_trained_once_wherever_its_process_dies(
 def test_a_job_is_spoken_once_at_most_wherever_its_process_dies(ready_voice: VoiceClone, sandbox: Sandbox) -> None:
     sandbox.ledger.clear()
     ends: set[tuple[str, str]] = set()
-    for cut, job in every_cut(lambda: speech.submit(order(ready_voice)), lambda job: speech.advance(job.pk)):
+    for cut, job in every_cut(lambda: speech.submit(order(ready_voice)), lambda job: speaking.advance(job.pk)):
         ends.add((job.state, job.error_code))
         assert len(sandbox.ledger.calls("run-task")) <= 1, cut
         assert job.state != JobState.SUCCESS or job.has_audio
@@ -154,7 +155,7 @@ def test_wake_ups_may_be_lost_doubled_late_and_in_any_order(
     acts: list[Callable[[], object]] = []
     for _time in range(5):
         acts += [lambda pk=voice.pk: advancing.advance_next(pk) for voice in voices]  # type: ignore[misc]
-        acts += [lambda pk=job.pk: speech.advance_next(pk) for job in jobs]  # type: ignore[misc]
+        acts += [lambda pk=job.pk: speaking.advance_next(pk) for job in jobs]  # type: ignore[misc]
     dice.shuffle(acts)
     for number, act in enumerate(acts):
         act()

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 from django_q.models import OrmQ
 
+from synthesis import advancing as speaking
 from synthesis import services, settling, streaming
 from synthesis.errors import Cancelled
 from synthesis.models import SynthesisJob
@@ -140,6 +141,6 @@ def test_it_does_not_fill_the_queue_with_what_is_already_waiting_there(ready_voi
     waiting = [OrmQ(key=queue, payload="x", lock=timezone.now()) for queue in Queue for _place in range(500)]
     OrmQ.objects.bulk_create(waiting)
     queued = OrmQ.objects.count()
-    services.sweep()
+    speaking.sweep()
     advancing.sweep()
     assert OrmQ.objects.count() == queued

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from synthesis import job_services, services
+from synthesis import advancing, job_services, services
 from synthesis.models import SynthesisJob
 from synthesis.streaming import SpeechStream
 from tests.listening import listen
@@ -203,7 +203,7 @@ def test_it_does_not_repeat_unasked_what_was_interrupted(ready_voice: VoiceClone
     assert declare_intent(taken, "synthesize", lease=timedelta(seconds=45))  # and then the process is killed
     drain()
     make_due(job)
-    services.sweep()
+    advancing.sweep()
     drain()
     job.refresh_from_db()
     assert job.state == State.FAILED

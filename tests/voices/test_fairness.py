@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from synthesis import services
+from synthesis import advancing, services
 from synthesis.models import SynthesisJob
 from synthesis.tasks import advance_job
 from tests.synthesis.test_speaking import order
@@ -53,7 +53,7 @@ def test_a_thousand_jobs_of_one_delay_anothers_single_job_by_one_slot(
     ready_voice: VoiceClone, alice: User, charlie: User
 ) -> None:
     crowd(ready_voice, alice, jobs=CROWD)
-    services.sweep()
+    advancing.sweep()
     VoiceClone.objects.filter(pk=ready_voice.pk).update(kind=VoiceClone.Kind.STOCK)
     advance_job(str(SynthesisJob.objects.order_by("created_at").values_list("pk", flat=True)[0]))
     wish = services.check(charlie, voice=ready_voice, text="Hello.")
@@ -67,7 +67,7 @@ def test_a_thousand_jobs_of_one_delay_anothers_single_job_by_one_slot(
 def test_two_crowds_take_turns(ready_voice: VoiceClone, alice: User, charlie: User) -> None:
     crowd(ready_voice, alice, jobs=4)
     crowd(ready_voice, charlie, jobs=4)
-    services.sweep()
+    advancing.sweep()
     drain()
     owners = spoken()
     assert len(owners) == 8
