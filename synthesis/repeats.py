@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from synthesis.models import JobEvent, JobQuerySet, SynthesisJob
 from voices import plain_sql
+from voices.errors import StorageUnavailable
 from voices.storing import reading
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def opened(job: SynthesisJob) -> IO[bytes] | None:
         return reading(job.audio)
     except FileNotFoundError:
         logger.info("the audio of synthesis job %s is gone", job.pk)
-    except Exception:
+    except (StorageUnavailable, OSError):
         logger.exception(SILENT, job.pk)
     return None
 
@@ -74,7 +75,7 @@ def is_stored(job: SynthesisJob) -> bool:
     """Whether its audio is still there, as `opened`."""
     try:
         return job.audio.storage.exists(job.audio.name or "")
-    except Exception:
+    except (StorageUnavailable, OSError):
         logger.exception(SILENT, job.pk)
         return False
 
