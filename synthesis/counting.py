@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from pathlib import Path
 
@@ -15,6 +16,7 @@ SLOWEST_CHARACTER, LONGEST_PAUSES = 2.0, 60.0
 """Seconds: more than any voice takes for a counted character at its slowest, and than all pauses that a text can ask for."""
 
 
+@functools.lru_cache
 def most_bytes(characters: int, *, sample_rate: int) -> int:
     """More than this is no speech of a text of so many counted characters, in whatever format: as 16-bit PCM it were longer than
     anybody speaks."""

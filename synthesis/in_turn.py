@@ -16,10 +16,10 @@ from synthesis.counting import MOST_A_SECOND
 from synthesis.errors import EmptySpeech
 from synthesis.fading import ramped, samples_of
 from voices.providers.base import Audio, Done, Mark, Progress, SpeechRequest, Usage
-from voices.providers.driving import Spoken
+from voices.providers.driving import Said, Spoken
 from voices.providers.errors import StreamBroken
 
-Speak = Callable[[SpeechRequest], AsyncGenerator[Sequence[Spoken], None]]
+Speak = Callable[[SpeechRequest], Said]
 
 
 @dataclass(frozen=True, slots=True)

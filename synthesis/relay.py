@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ from voices.errors import Busy, Fault, PortalError
 from voices.models import ProviderAccount
 from voices.providers import aio
 from voices.providers.base import Mark, Speech
-from voices.providers.driving import Spoken
+from voices.providers.driving import Said
 from voices.providers.errors import ProviderError, StreamBroken
 from voices.providers.warm import Pool
 from voices.threads import DatabaseThreads, Together, check_connection, on_a_living_connection
@@ -136,9 +136,7 @@ class Relay:
             raise
         return replay
 
-    def _said(
-        self, job: SynthesisJob, speech: Speech, pieces: Sequence[Passage]
-    ) -> AsyncGenerator[Sequence[Spoken], None]:
+    def _said(self, job: SynthesisJob, speech: Speech, pieces: Sequence[Passage]) -> Said:
         speak, request = partial(aio.speak, speech, pool=self.pool), request_of(job)
         if len(pieces) < 2:
             return speak(request)
@@ -222,7 +220,7 @@ class Relay:
 class Voice:
     """One job while it speaks. Ask for `next` until there is none, then `leave`, whatever happens: that settles the job, once."""
 
-    def __init__(self, relay: Relay, job: SynthesisJob, said: AsyncGenerator[Sequence[Spoken], None]) -> None:
+    def __init__(self, relay: Relay, job: SynthesisJob, said: Said) -> None:
         self.job = job
         self.tally = Tally()
         self._relay = relay
@@ -244,7 +242,7 @@ class Voice:
             self._task.cancel()
 
     async def pull_first(self) -> None:
-        self._first = await self._next()
+        self._first = await self.next()
 
     async def next(self) -> Piece | None:
         """The next audio and the word times that came with it, or the last times alone; None when all has been said.
@@ -254,7 +252,28 @@ class Voice:
         if self._first is not None:
             first, self._first = self._first, None
             return first
-        return await self._next()
+        tally = self.tally
+        async for said in self._said:
+            heard = [data for event in said if (data := tally.take(event))]
+            if tally.marks:
+                self._marks.extend(event for event in said if isinstance(event, Mark))
+            check_flow(self.job, tally)
+            if not heard:
+                continue
+            data = heard[0] if len(heard) == 1 else b"".join(heard)
+            if tally.audio_bytes == len(data):
+                self._relay.answers(self.job.voice.account)
+            self._kept.append(data)
+            self._kept_bytes += len(data)
+            if self._kept_bytes > IN_MEMORY:
+                await self._spool()
+            return data, self._taken_marks()
+        if not tally.ended:
+            raise StreamBroken("the provider's frames ended before its last word", provider=self.job.provider)
+        if not tally.audio_bytes:
+            raise EmptySpeech
+        # The times of the last words may come behind the last audio.
+        return (b"", self._taken_marks()) if self._marks else None
 
     async def leave(self, error: BaseException | None = None) -> ProviderError | PortalError | None:
         """Close the books; `error` is why, None when all has been said and passed on: then they are closed when this returns.
@@ -287,40 +306,18 @@ class Voice:
         logger.error("synthesis job %s met what nobody foresaw", self.job.pk, exc_info=error)
         return Fault()
 
-    async def _next(self) -> Piece | None:
-        tally = self.tally
-        async for said in self._said:
-            heard = [data for event in said if (data := tally.take(event))]
-            if tally.marks:
-                self._marks.extend(event for event in said if isinstance(event, Mark))
-            check_flow(self.job, tally)
-            if not heard:
-                continue
-            if tally.audio_bytes == len(heard[0]):
-                self._relay.answers(self.job.voice.account)
-            data = heard[0] if len(heard) == 1 else b"".join(heard)
-            await self._keep(data)
-            return data, self._taken_marks()
-        if not tally.ended:
-            raise StreamBroken("the provider's frames ended before its last word", provider=self.job.provider)
-        if not tally.audio_bytes:
-            raise EmptySpeech
-        # The times of the last words may come behind the last audio.
-        return (b"", self._taken_marks()) if self._marks else None
-
     def _taken_marks(self) -> Sequence[Mark]:
+        if not self._marks:
+            return ()
         taken, self._marks = self._marks, []
         return taken
 
-    async def _keep(self, data: bytes) -> None:
-        self._kept.append(data)
-        self._kept_bytes += len(data)
-        if self._kept_bytes > IN_MEMORY:
-            chunks, self._kept, self._kept_bytes = self._kept, [], 0
-            self._path = self._path or spool_file(self.job)
-            # Goes on when the listener leaves meanwhile: what was heard is measured by what lies there.
-            self._writing = asyncio.ensure_future(self._relay.settling.run(partial(append_to, self._path, chunks)))
-            await asyncio.shield(self._writing)
+    async def _spool(self) -> None:
+        chunks, self._kept, self._kept_bytes = self._kept, [], 0
+        self._path = self._path or spool_file(self.job)
+        # Goes on when the listener leaves meanwhile: what was heard is measured by what lies there.
+        self._writing = asyncio.ensure_future(self._relay.settling.run(partial(append_to, self._path, chunks)))
+        await asyncio.shield(self._writing)
 
 
 # --- what the threads do ---------------------------------------------------------------------------------------------

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Protocol
 
 import pytest
 
 from voices.providers import aio, ws
 from voices.providers.base import Speech, SpeechConnection, SpeechRequest
-from voices.providers.driving import Spoken
+from voices.providers.driving import Said, Spoken
 from voices.providers.warm import MOST, Pool
 
 
@@ -79,7 +79,7 @@ class OnLoop:
             self.loop.run_until_complete(asyncio.sleep(0.002))
 
 
-async def _next(said: AsyncGenerator[Sequence[Spoken], None]) -> Sequence[Spoken] | None:
+async def _next(said: Said) -> Sequence[Spoken] | None:
     return await anext(said, None)
 
 

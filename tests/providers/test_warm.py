@@ -53,11 +53,12 @@ class Keeper:
             return await self.open(where)
 
         async def one() -> Connection:
-            with self.pool.task(where, opening):
-                connection = self.pool.borrow(where) or await opening()
-                await asyncio.sleep(0)
-                self.pool.give_back(where, connection)
-                return connection
+            end = self.pool.begin(where, opening)
+            connection = self.pool.borrow(where) or await opening()
+            await asyncio.sleep(0)
+            self.pool.give_back(where, connection)
+            end()
+            return connection
 
         return await asyncio.gather(*(one() for _task in range(at_once)))
 

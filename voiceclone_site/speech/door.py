@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from django.conf import settings
@@ -136,26 +136,29 @@ class Response:
 
 
 class _Patience:
-    """Around each of many sends: TimeoutError in the one that takes so many `seconds`, or up to twice as many. One timer for all of
-    them; asyncio.timeout makes one for each, which costs as much as the send itself."""
+    """Around each of many sends of one task: TimeoutError in the one that takes so many `seconds`, or up to twice as many. One
+    timer for all of them; asyncio.timeout makes one for each, which costs as much as the send itself."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[Any] | None = None
+        self._task = asyncio.current_task()
+        self._is_sending = False
         self._sends = 0
         self._seen = 0
         self._is_over = False
 
     def __enter__(self) -> None:
         self._sends += 1
+        self._is_sending = True
         if self._timer is None:
             self._look(asyncio.get_running_loop())
-        self._task = asyncio.current_task()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        task, self._task = self._task, None
-        if self._is_over and isinstance(error, asyncio.CancelledError) and task is not None and task.uncancel() == 0:
+        self._is_sending = False
+        if not self._is_over or not isinstance(error, asyncio.CancelledError):
+            return
+        if self._task is not None and self._task.uncancel() == 0:
             # What is sent behind it, such as last words, is waited for as long again.
             self._is_over, self._timer = False, None
             raise TimeoutError from error
@@ -165,7 +168,7 @@ class _Patience:
             self._timer.cancel()
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._task is not None and self._seen == self._sends:
+        if self._is_sending and self._seen == self._sends and self._task is not None:
             self._is_over = True
             self._task.cancel()
             return

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus, InvalidURI, PayloadTooBig
@@ -22,11 +21,10 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
-from voices.providers.base import Audio, Done, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession
+from voices.providers.base import Audio, Done, Send, Speech, SpeechConnection, SpeechRequest
 from voices.providers.driving import (
     LARGEST_REFUSAL,
     MAX_MESSAGE_BYTES,
-    DeadOnArrival,
     Lost,
     Patience,
     Spoken,
@@ -50,77 +48,121 @@ _SILENT = logging.getLogger("voices.providers.aio.frames")
 _SILENT.disabled = True
 
 
-async def speak(
-    speech: Speech, request: SpeechRequest, *, pool: Pool[Connection]
-) -> AsyncGenerator[Sequence[Spoken], None]:
-    """Speak one task, yielding what has come in since the last time, never nothing; ends after `Done`.
+def speak(speech: Speech, request: SpeechRequest, *, pool: Pool[Connection]) -> Speaking:
+    return Speaking(speech, request, pool=pool)
 
-    Raises as `ws.speak` does, and replaces a kept connection that turns out to be dead as it does.
+
+class Speaking:
+    """One task as it is spoken: an iterator of what has come in since the last time, never of nothing; ends after `Done`.
+
+    Raises as `ws.speak` does, and replaces a kept connection that turns out to be dead as it does. Whoever does not hear it to its
+    end closes it. No generator: one around another costs each sound a third of its way through here.
     """
-    where = speech.connection(request)
-    session = speech.session(request)
-    if where.inquiry is not None:
-        await asyncio.get_running_loop().run_in_executor(_inquiries, where.inquiry)
-    with pool.task(where, partial(open_connection, speech, where)):
-        kept = pool.borrow(where)
-        if kept is not None:
-            try:
-                async for said in _task(kept, session, where, pool):
-                    yield said
-            except DeadOnArrival:
-                session = speech.session(request)
-            else:
-                return
-        async for said in _task(await open_connection(speech, where), session, where, pool):
-            yield said
 
+    def __init__(self, speech: Speech, request: SpeechRequest, *, pool: Pool[Connection]) -> None:
+        self._speech = speech
+        self._request = request
+        self._pool = pool
+        self._connection: Connection | None = None
+        self._end_task: Callable[[], None] | None = None
+        self._failure: ProviderError | None = None
+        self._has_sounded = False
+        self._is_over = False
 
-async def _task(
-    connection: Connection, session: SpeechSession, where: SpeechConnection, pool: Pool[Connection]
-) -> AsyncGenerator[Sequence[Spoken], None]:
-    finished = False
-    patience = Patience(where)
-    try:
-        connection.send(*(send.frame for send in session.open()))
-        while not finished:
-            patience.check()
-            said: list[Spoken] = []
-            failure: ProviderError | None = None
-            answers: list[str | bytes] = []
-            for message in await connection.receive(where.frame_timeout):
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Sequence[Spoken]:
+        if self._is_over:
+            raise StopAsyncIteration
+        try:
+            connection = self._connection or await self._begin()
+            while True:
+                if self._failure is not None:
+                    raise self._failure
+                if self._has_sounded:
+                    # It has been passed on.
+                    self._patience.heard()
+                    self._has_sounded = False
                 try:
-                    for event in session.receive(message):
-                        if isinstance(event, Send):
-                            answers.append(event.frame)
-                        else:
-                            said.append(event)
-                            finished = finished or isinstance(event, Done)
-                except ProviderError as error:
-                    failure = error
-                if finished or failure:
+                    self._patience.check()
+                    said = self._told(await connection.receive(self._where.frame_timeout), connection)
+                except Lost as lost:
+                    connection = await self._begin_again(connection, lost)
+                    continue
+                if said:
+                    return said
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        self._is_over = True
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._end_task is not None:
+            self._end_task()
+            self._end_task = None
+
+    async def _begin(self) -> Connection:
+        self._where = where = self._speech.connection(self._request)
+        self._session = self._speech.session(self._request)
+        if where.inquiry is not None:
+            await asyncio.get_running_loop().run_in_executor(_inquiries, where.inquiry)
+        self._end_task = self._pool.begin(where, partial(open_connection, self._speech, where))
+        self._patience = Patience(where)
+        return self._opened(self._pool.borrow(where) or await open_connection(self._speech, where))
+
+    async def _begin_again(self, connection: Connection, lost: Lost) -> Connection:
+        """Where a kept connection had died before it said anything. Raises ProviderError where nothing may be asked again."""
+        if not (connection.reused and lost.hung_up and not connection.has_received):
+            raise self._known(self._session.connection_lost(str(lost))) from None
+        self._connection = None
+        connection.close()
+        self._session = self._speech.session(self._request)
+        return self._opened(await open_connection(self._speech, self._where))
+
+    def _opened(self, connection: Connection) -> Connection:
+        self._connection = connection
+        connection.send(*(send.frame for send in self._session.open()))
+        return connection
+
+    def _told(self, messages: Sequence[str | bytes], connection: Connection) -> Sequence[Spoken]:
+        """What the messages say; what they ask for is sent. What is wrong with one is raised after what came before it."""
+        said: list[Spoken] = []
+        answers: list[str | bytes] = []
+        try:
+            for message in messages:
+                for event in self._session.receive(message):
+                    if isinstance(event, Send):
+                        answers.append(event.frame)
+                        continue
+                    said.append(event)
+                    if isinstance(event, Audio):
+                        self._has_sounded = True
+                    elif isinstance(event, Done):
+                        self._is_over = True
+                if self._is_over:
                     break
-            if answers:
-                connection.send(*answers)
-            if finished:
-                pool.give_back(where, connection)
-            if said:
-                yield said
-                if any(isinstance(event, Audio) for event in said):
-                    patience.heard()
-            if failure:
-                raise failure
-    except Lost as lost:
-        if connection.reused and lost.hung_up and not connection.has_received:
-            raise DeadOnArrival from None
-        broken = session.connection_lost(str(lost))
-        broken.request_id = broken.request_id or session.request_id
-        raise broken from None
-    except ProviderError as error:
-        error.request_id = error.request_id or session.request_id
-        raise
-    finally:
-        if not finished:
-            connection.close()
+        except ProviderError as error:
+            self._failure, self._is_over = self._known(error), False
+        if answers:
+            connection.send(*answers)
+        if self._is_over:
+            self._give_back(connection)
+        return said
+
+    def _give_back(self, connection: Connection) -> None:
+        self._connection = None
+        self._pool.give_back(self._where, connection)
+        if self._end_task is not None:
+            self._end_task()
+            self._end_task = None
+
+    def _known(self, error: ProviderError) -> ProviderError:
+        error.request_id = error.request_id or self._session.request_id
+        return error
 
 
 # --- opening -------------------------------------------------------------------------------------------------------------
@@ -167,8 +209,9 @@ class Connection(asyncio.Protocol):
         self._protocol = ClientProtocol(address, max_size=MAX_MESSAGE_BYTES, logger=_SILENT)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._messages: deque[str | bytes] = deque()
+        self._messages: list[str | bytes] = []
         self._waiting_bytes = 0
+        self._is_paused = False
         self._fragments: list[bytes] = []
         self._opcode = Opcode.BINARY
         self._lost: Lost | None = None
@@ -176,6 +219,8 @@ class Connection(asyncio.Protocol):
         self._handshake: asyncio.Future[None] = self._loop.create_future()
         self._pong: bytes | None = None
         self._goodbye: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._silent_at = self._silence = 0.0
 
     # --- what its users ask ---
 
@@ -211,10 +256,10 @@ class Connection(asyncio.Protocol):
         """All messages that are there, waiting `timeout` seconds for the first to be whole. Raises Lost."""
         if not self._messages:
             await self._something(timeout)
-        messages = list(self._messages)
-        self._messages.clear()
+        messages, self._messages = self._messages, []
         self._waiting_bytes = 0
-        if self._transport is not None and self._lost is None:
+        if self._is_paused and self._transport is not None:
+            self._is_paused = False
             self._transport.resume_reading()
         self.has_received = True
         return messages
@@ -261,14 +306,15 @@ class Connection(asyncio.Protocol):
             nonsense = f"the provider broke the WebSocket protocol ({type(broken).__name__})"
             self._lose(Lost.because_of_size() if isinstance(broken, PayloadTooBig) else Lost(nonsense))
         elif self._waiting_bytes > FULL_BYTES and self._transport is not None:
+            self._is_paused = True
             self._transport.pause_reading()
 
     def eof_received(self) -> None:
         self._protocol.receive_eof()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._goodbye is not None:
-            self._goodbye.cancel()
+        for timer in filter(None, (self._goodbye, self._alarm)):
+            timer.cancel()
         name = type(error).__name__ if error else "end of stream"
         self._lose(Lost(f"the connection broke ({name})", hung_up=True))
         self._transport = None
@@ -287,27 +333,23 @@ class Connection(asyncio.Protocol):
             self._lose(Lost(type(refusal).__name__))
 
     def _take(self, frame: Frame) -> None:
-        match frame.opcode:
-            case Opcode.TEXT | Opcode.BINARY:
-                self._opcode = frame.opcode
-                if not frame.fin:
-                    self._fragments = [bytes(frame.data)]
-                    return
-                data = bytes(frame.data)
-            case Opcode.CONT:
-                self._fragments.append(bytes(frame.data))
-                if not frame.fin:
-                    return
-                data = b"".join(self._fragments)
-                self._fragments = []
-            case Opcode.CLOSE:
-                self._lose(Lost.because_of_close(bytes(frame.data)))
+        opcode, data = frame.opcode, bytes(frame.data)
+        if opcode is Opcode.BINARY or opcode is Opcode.TEXT:
+            self._opcode = opcode
+            if not frame.fin:
+                self._fragments = [data]
                 return
-            case Opcode.PONG:
+        elif opcode is Opcode.CONT:
+            self._fragments.append(data)
+            if not frame.fin:
+                return
+            data, self._fragments = b"".join(self._fragments), []
+        else:
+            if opcode is Opcode.CLOSE:
+                self._lose(Lost.because_of_close(data))
+            elif opcode is Opcode.PONG:
                 self._pong = None
-                return
-            case _:
-                return
+            return
         if self._lost is not None:
             return
         self._waiting_bytes += len(data)
@@ -321,17 +363,26 @@ class Connection(asyncio.Protocol):
         if self._lost is not None:
             raise self._lost
         self._reader = self._loop.create_future()
-        timer = self._loop.call_later(timeout, self._give_up, timeout)
+        self._silence = timeout
+        self._silent_at = self._loop.time() + timeout
+        if self._alarm is None:
+            self._alarm = self._loop.call_at(self._silent_at, self._look)
         try:
             await self._reader
         finally:
-            timer.cancel()
             self._reader = None
         if not self._messages and self._lost is not None:
             raise self._lost
 
-    def _give_up(self, timeout: float) -> None:
-        self._lose(Lost.because_of_silence(timeout))
+    def _look(self) -> None:
+        """One alarm for many waits, for to set one costs as much as to read a frame: it comes at the end of the first, or later."""
+        self._alarm = None
+        if self._reader is None or self._lost is not None:
+            return
+        if self._loop.time() < self._silent_at:
+            self._alarm = self._loop.call_at(self._silent_at, self._look)
+        else:
+            self._lose(Lost.because_of_silence(self._silence))
 
     def _lose(self, lost: Lost) -> None:
         """The first reason is the true one; what came in before it is still heard."""

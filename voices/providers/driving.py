@@ -7,7 +7,8 @@ import hashlib
 import ssl
 import struct
 import time
-from typing import Self
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Protocol, Self
 
 import certifi
 
@@ -27,13 +28,29 @@ LARGEST_REFUSAL = 4096
 
 Spoken = Started | Audio | Mark | Progress | Usage | Done
 
+
+class Said(Protocol):
+    """What is spoken on an event loop, as it comes in: never nothing, to the end. Who does not hear it to its end closes it."""
+
+    def __aiter__(self) -> AsyncIterator[Sequence[Spoken]]: ...
+
+    def __anext__(self) -> Awaitable[Sequence[Spoken]]: ...
+
+    def aclose(self) -> Awaitable[None]: ...
+
+
 Key = tuple[str, str, str]
 """Account, address and credentials: connections of one key may stand in for each other, and no others."""
 
 
 def key_of(where: SpeechConnection) -> Key:
-    headers = "\n".join(f"{name}: {value}" for name, value in sorted(where.headers.items()))
-    return (where.account_key, where.url, hashlib.sha256(headers.encode()).hexdigest())
+    return (where.account_key, where.url, _digest(tuple(where.headers.items())))
+
+
+@functools.lru_cache(maxsize=256)
+def _digest(headers: tuple[tuple[str, str], ...]) -> str:
+    lines = "\n".join(f"{name}: {value}" for name, value in sorted(headers))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 @functools.cache
@@ -89,10 +106,6 @@ class Patience:
         """Raises Lost."""
         if time.monotonic() > self._until:
             raise Lost.because_of_no_sound(self._seconds)
-
-
-class DeadOnArrival(Exception):
-    """A kept connection had died while it waited."""
 
 
 # --- a connection that never stood ---------------------------------------------------------------------------------------

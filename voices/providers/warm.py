@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -65,6 +65,9 @@ class _Account(Generic[C]):
     used_at: float = 0.0
     being_opened: int = 0
 
+    def end(self) -> None:
+        self.busy -= 1
+
 
 class Pool(Generic[C]):
     """Of one event loop; `close` it there."""
@@ -96,7 +99,7 @@ class Pool(Generic[C]):
         if self._closed or where.reuse_seconds <= 0:
             connection.close()
             return
-        account = self._accounts.setdefault(key_of(where), _Account(where))
+        account = self._of(where)
         if len(account.idle) >= self._most:
             connection.close()
             return
@@ -105,19 +108,15 @@ class Pool(Generic[C]):
 
     # --- kept ready ---
 
-    @contextmanager
-    def task(self, where: SpeechConnection, opening: Opening[C]) -> Iterator[None]:
-        """While one task is spoken. `opening` makes another connection like the one it needs."""
+    def begin(self, where: SpeechConnection, opening: Opening[C]) -> Callable[[], None]:
+        """A task is spoken from now on, until what is returned is called, once. `opening` makes another connection like the one
+        that it needs."""
         if self._closed or where.reuse_seconds <= 0:
-            yield
-            return
+            return _nothing
         account = self._wanted(where, opening)
         account.busy += 1
         account.peak = max(account.peak, account.busy)
-        try:
-            yield
-        finally:
-            account.busy -= 1
+        return account.end
 
     def expect(self, where: SpeechConnection, opening: Opening[C]) -> None:
         """Somebody is likely to speak there soon."""
@@ -125,8 +124,15 @@ class Pool(Generic[C]):
             self._open_missing(self._wanted(where, opening), LEAST)
 
     def _wanted(self, where: SpeechConnection, opening: Opening[C]) -> _Account[C]:
-        account = self._accounts.setdefault(key_of(where), _Account(where))
+        account = self._of(where)
         account.where, account.opening, account.used_at = where, opening, self._clock()
+        return account
+
+    def _of(self, where: SpeechConnection) -> _Account[C]:
+        key = key_of(where)
+        account = self._accounts.get(key)
+        if account is None:
+            account = self._accounts[key] = _Account(where)
         return account
 
     def look_after(self) -> None:
@@ -193,3 +199,7 @@ class Pool(Generic[C]):
             for kept in account.idle:
                 kept.connection.close()
             account.idle.clear()
+
+
+def _nothing() -> None:
+    """Where nothing is kept, nothing is counted."""

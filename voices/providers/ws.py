@@ -22,7 +22,6 @@ from websocket._cookiejar import SimpleCookieJar
 from voices.providers.base import Audio, Done, Send, Speech, SpeechConnection, SpeechRequest, SpeechSession
 from voices.providers.driving import (
     MAX_MESSAGE_BYTES,
-    DeadOnArrival,
     Key,
     Lost,
     Patience,
@@ -103,6 +102,10 @@ def _task(
     finally:
         if not finished:
             connection.close()
+
+
+class DeadOnArrival(Exception):
+    """A kept connection had died while it waited."""
 
 
 # --- opening -------------------------------------------------------------------------------------------------------------
