@@ -27,6 +27,7 @@ from pytest_django import Settings
 from tests.processes.eventually import eventually
 from voiceclone_site.front import Front
 from voiceclone_site.listening import listener
+from voiceclone_site.supervisor.http import HeadWithBody
 from voices import books
 from voices.models import LedgerEntry
 from voices.threads import DatabaseThreads
@@ -201,6 +202,7 @@ def portal(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Ite
     config = uvicorn.Config(
         front,
         port=0,
+        http=HeadWithBody,
         lifespan="on",
         ws="none",
         log_config=None,

@@ -65,9 +65,9 @@ class _Left(Exception):
     """There is nobody to answer any more, or nothing more to say: the transfer ends here, broken if it had begun."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Exchange:
-    """One request, and the way back to whoever sent it."""
+    """One request, and the way back to whoever sent it. `wish` and `headers` of its answer are known when it is let in."""
 
     dialect: Dialect
     request_id: str
@@ -136,26 +136,26 @@ class Response:
 
 
 class _Patience:
-    """Around each of many sends of one task: TimeoutError in the one that takes so many `seconds`, or up to twice as many. One
-    timer for all of them; asyncio.timeout makes one for each, which costs as much as the send itself."""
+    """Around each of many sends, or receives, of one task: TimeoutError in the one that takes so many `seconds`, or up to twice as
+    many. One timer for all of them; asyncio.timeout makes one for each, which costs as much as the send itself."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._timer: asyncio.TimerHandle | None = None
         self._task = asyncio.current_task()
-        self._is_sending = False
-        self._sends = 0
+        self._is_waiting = False
+        self._waits = 0
         self._seen = 0
         self._is_over = False
 
     def __enter__(self) -> None:
-        self._sends += 1
-        self._is_sending = True
+        self._waits += 1
+        self._is_waiting = True
         if self._timer is None:
             self._look(asyncio.get_running_loop())
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        self._is_sending = False
+        self._is_waiting = False
         if not self._is_over or not isinstance(error, asyncio.CancelledError):
             return
         if self._task is not None and self._task.uncancel() == 0:
@@ -168,11 +168,11 @@ class _Patience:
             self._timer.cancel()
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._is_sending and self._seen == self._sends and self._task is not None:
+        if self._is_waiting and self._seen == self._waits and self._task is not None:
             self._is_over = True
             self._task.cancel()
             return
-        self._seen = self._sends
+        self._seen = self._waits
         self._timer = loop.call_later(self._seconds, self._look, loop)
 
 
@@ -222,7 +222,8 @@ async def answer(
         if isinstance(admitted, Candidate):
             admitted = await relay.reading.run(admitted.admitted)
         assert isinstance(wish, SpeechWish), "a wrong one is not let in"
-        await _speak(relay, replace(exchange, wish=wish, headers=_left(caller)), admitted)
+        exchange.wish, exchange.headers = wish, _left(caller)
+        await _speak(relay, exchange, admitted)
     except _Left:
         return
     except Exception as error:
@@ -266,19 +267,21 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
     """Raises RequestDataTooBig, and _Left when the caller hung up while sending."""
     if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > LARGEST_BODY:
         raise RequestDataTooBig
-    body, more = b"", True
-    while more:
-        try:
-            async with asyncio.timeout(PATIENCE):
+    body, more, patience = b"", True, _Patience(PATIENCE)
+    try:
+        while more:
+            with patience:
                 message = await receive()
-        except TimeoutError:
-            raise _Left from None
-        if message["type"] != "http.request":
-            raise _Left
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > LARGEST_BODY:
-            raise RequestDataTooBig
+            if message["type"] != "http.request":
+                raise _Left
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > LARGEST_BODY:
+                raise RequestDataTooBig
+    except TimeoutError:
+        raise _Left from None
+    finally:
+        patience.close()
     return body
 
 

@@ -234,7 +234,7 @@ def _parameters(request: SpeechRequest) -> dict[str, object]:
     options = {name: value for name, value in request.options.items() if value != ""}
     if request.audio_format != "opus":
         options.pop("bit_rate", None)
-    if count_characters(str(options.get("instruction", ""))) > INSTRUCTION_CHARACTERS:
+    if "instruction" in options and count_characters(str(options["instruction"])) > INSTRUCTION_CHARACTERS:
         raise InvalidRequest(
             "instruction too long",
             provider=SLUG,
@@ -243,7 +243,8 @@ def _parameters(request: SpeechRequest) -> dict[str, object]:
         )
     if language := options.pop("language_hints", None):
         parameters["language_hints"] = [language]
-    if hot_fix := _hot_fix(options.pop("pronunciation", ""), options.pop("replace", "")):
+    corrections = options.pop("pronunciation", ""), options.pop("replace", "")
+    if any(corrections) and (hot_fix := _hot_fix(*corrections)):
         parameters["hot_fix"] = hot_fix
     return parameters | options
 
@@ -281,6 +282,8 @@ def pieces(text: str, *, limit: int) -> list[str]:
 
     A longer sentence is cut at its commas and spaces, and failing those, anywhere.
     """
+    if 2 * len(text) <= limit:
+        return [text]
     packed, counted = [""], 0
     for part in _parts(text, limit=limit):
         count = count_characters(part)
