@@ -135,12 +135,19 @@ class RawClient(asyncio.Protocol):
             opcode, payload = self._rest[0] & 0x0F, self._rest[at : at + size]
             self._rest = self._rest[at + size :]
             if opcode == 2:
-                self._first = self._first or time.perf_counter()
-                self._audio.append(payload)
-            elif b"task-started" in payload and self._started is not None:
-                self._started.set_result(None)
-            elif b"task-finished" in payload and self._done is not None:
-                self._done.set_result(None)
+                self.heard(payload)
+            else:
+                self.told(payload)
+
+    def heard(self, piece: bytes) -> None:
+        self._first = self._first or time.perf_counter()
+        self._audio.append(piece)
+
+    def told(self, event: bytes) -> None:
+        if b"task-started" in event and self._started is not None:
+            self._started.set_result(None)
+        elif b"task-finished" in event and self._done is not None:
+            self._done.set_result(None)
 
     def close(self) -> None:
         if self._transport is not None:

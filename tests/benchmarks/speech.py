@@ -1,8 +1,9 @@
 """Added time to first audio, and what it costs: `python -m tests.benchmarks.speech [--short]`.
 
 In one run, against one paced upstream (upstream.py): a raw client straight to it, the provider's SDK straight to it (a connection
-for each call, and its pool), and the portal's web process with a real token check, hold and job row. Every answer is compared to
-the byte with what the upstream sent. DATABASE_URL chooses the database; without it a fresh SQLite file.
+for each call, and its pool), the portal's web process with a real token check, hold and job row, and a relay that only relays
+(bare.py), which says how fast this machine is now. Every answer is compared to the byte with what the upstream sent. DATABASE_URL
+chooses the database; without it a fresh SQLite file.
 """
 
 from __future__ import annotations
@@ -157,6 +158,17 @@ def web_process(first: Portal) -> Iterator[Portal]:
         yield dataclasses.replace(first, port=port, pid=pid)
 
 
+@contextmanager
+def bare_relay(beside: Portal, upstream_port: int) -> Iterator[Portal]:
+    """Asked as the portal is (bare.py)."""
+    port = free_port()
+    log = Path(beside.environment["DATA_DIR"]) / "bare.log"
+    arguments = (str(port), str(upstream_port))
+    with running("tests.benchmarks.bare", *arguments, environment=beside.environment, log=log) as pid:
+        listening(port)
+        yield dataclasses.replace(beside, port=port, pid=pid)
+
+
 def cpu_of(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -270,31 +282,34 @@ def row(name: str, ours: Figures, raw: Figures) -> str:
     )
 
 
-async def measure(where: Portal, upstream_port: int, *, short: bool, levels: Sequence[int]) -> None:
-    print("times in ms; cpu: seconds of the web process for 1000 requests")
+async def measure(where: Portal, bare: Portal, upstream_port: int, *, short: bool, levels: Sequence[int]) -> None:
+    print(
+        "times in ms; cpu: seconds of the web process for 1000 requests; bare: a relay that only relays, on this machine, now"
+    )
     print(f"{'':<14}{'n':>6}{'err':>5}{'raw':>9}{'portal':>9}{'added':>9}{'p95':>9}{'p95-p95':>9}{'cpu':>9}")
-    async with portal_clients(4, where) as clients:  # to warm everything up, at both ends
-        await closed_loop(clients, each=2)
+    for each_of_both in (where, bare):  # to warm everything up, at both ends
+        async with portal_clients(4, each_of_both) as clients:
+            await closed_loop(clients, each=2)
     idle = memory_of(where.pid)
     for level in levels:
         each = min(24, max(2, (128 if short else 512) // level))
         async with raw_clients(level, upstream_port) as clients:
             raw = await closed_loop(clients, each=each)
-        async with portal_clients(level, where) as clients:
-            ours = await closed_loop(clients, each=each, pid=where.pid)
-        print(row(f"at {level}", ours, raw), flush=True)
+        for name, relay in ((f"at {level}", where), ("  bare", bare)):
+            async with portal_clients(level, relay) as clients:
+                print(row(name, await closed_loop(clients, each=each, pid=relay.pid), raw), flush=True)
     for _round in range(1 if short else 3):
         async with raw_clients(64, upstream_port) as clients:
             raw = await burst(clients)
-        async with portal_clients(64, where) as clients:
-            ours = await burst(clients, pid=where.pid)
-        print(row("burst of 64", ours, raw), flush=True)
+        for name, relay in (("burst of 64", where), ("  bare", bare)):
+            async with portal_clients(64, relay) as clients:
+                print(row(name, await burst(clients, pid=relay.pid), raw), flush=True)
     each = 20 if short else 100
     async with raw_clients(16, upstream_port) as clients:
         raw = await closed_loop(clients, each=each, tiny=True)
-    async with portal_clients(16, where) as clients:
-        ours = await closed_loop(clients, each=each, tiny=True, pid=where.pid)
-    print(row("tiny, 16", ours, raw), flush=True)
+    for name, relay in (("tiny, 16", where), ("  bare", bare)):
+        async with portal_clients(16, relay) as clients:
+            print(row(name, await closed_loop(clients, each=each, tiny=True, pid=relay.pid), raw), flush=True)
     print(f"memory of the web process: {idle:.0f} MB when warm, {memory_of(where.pid):.0f} MB at the end")
 
 
@@ -312,8 +327,8 @@ def main() -> None:
         with running("tests.benchmarks.upstream", str(port), environment=environment, log=log):
             listening(port)
             address = f"ws://127.0.0.1:{port}/"
-            with portal(address) as where:
-                uvloop.run(measure(where, port, short=options.short, levels=levels))
+            with portal(address) as where, bare_relay(where, port) as bare:
+                uvloop.run(measure(where, bare, port, short=options.short, levels=levels))
                 if not options.no_sdk:
                     point_the_sdk_at(address)
                     ours = uvloop.run(_at_eight(where))

@@ -118,7 +118,8 @@ class CosyVoiceTask:
             yield self._audio(frame)
         else:
             yield from self._event(frame)
-        yield from self._text(1 if speaking else PIECES_AHEAD)
+        if self._started and not self._text_is_out:
+            yield from self._text(1 if speaking else PIECES_AHEAD)
 
     def connection_lost(self, reason: str) -> ProviderError:
         return StreamBroken(reason, provider=SLUG, request_id=self.request_id, retryable=not self._audio_heard)
@@ -188,8 +189,6 @@ class CosyVoiceTask:
     # --- what goes out ---
 
     def _text(self, count: int) -> Iterator[Send]:
-        if not self._started or self._text_is_out:
-            return
         for _index in range(min(count, len(self._waiting))):
             yield self._frame("continue-task", {"text": self._waiting.popleft()})
         if not self._waiting:
