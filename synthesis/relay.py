@@ -43,8 +43,9 @@ logger = logging.getLogger(__name__)
 
 TOGETHER = 32
 """Jobs that are settled in one transaction at most: none of them waits for the audio of more than these to be stored."""
-GATHER = 0.01
-"""Seconds that a settlement waits for others: only the end of a transfer comes later, and its sound is there."""
+GATHER, MOST_GATHER = 0.0004, 0.03
+"""Seconds that a settlement waits for others, for each that speaks meanwhile, and at most: only the end of a transfer comes later, and
+its sound is there. Who speaks alone waits for nobody."""
 IN_MEMORY = 256 * 1024
 """Bytes of one stream's audio that are kept in memory before they are written to the spool."""
 PATIENCE_BETWEEN_PIECES = 20.0
@@ -67,7 +68,7 @@ class Relay:
         self.reading = DatabaseThreads(threads, name="speech-reading", prepare=prepare_thread)
         # A bucket keeps a group waiting; a disk hardly does, and groups should be large.
         at_once = 1 if isinstance(default_storage, FileSystemStorage) else threads
-        self._whole = Together(self.settling, _close_whole, most=TOGETHER, at_once=at_once, gather=GATHER)
+        self._whole = Together(self.settling, _close_whole, most=TOGETHER, at_once=at_once, gather=self._while_others_end)
         self.speaking: dict[uuid.UUID, Voice | Replay] = {}
         self._settlements: set[asyncio.Future[None]] = set()
         # Spoken to their end: a slow storage must not cost them their leases.
@@ -183,6 +184,9 @@ class Relay:
         self._settlements.add(settled)
         settled.add_done_callback(self._settlements.discard)
         await asyncio.shield(settled)
+
+    def _while_others_end(self) -> float:
+        return min(MOST_GATHER, GATHER * len(self.speaking))
 
     def later(self, books: Callable[[], None], *, behind: asyncio.Future[None] | None = None) -> None:
         """Close somebody's books in a thread, behind whatever they are waiting for, and what is still being written."""

@@ -45,7 +45,7 @@ class DatabaseThreads:
 class Together(Generic[A, T]):
     """What is asked at the same time is done together, in one of the threads: `work` takes all that has come since the last group
     was taken up, `most` of them, and gives each its answer, or the exception that it ends with. What `work` raises ends all of
-    them. `at_once` groups are at work at the same time. The first of a group waits `gather` seconds for others. `unwanted` is told
+    them. `at_once` groups are at work at the same time. The first of a group waits `gather()` seconds for others. `unwanted` is told
     of each answer whose asker was cancelled while it was made.
 
     Of one event loop. Each waits until its own is done, and for no longer than the group that it came into takes.
@@ -58,7 +58,7 @@ class Together(Generic[A, T]):
         *,
         most: int,
         at_once: int = 1,
-        gather: float = 0.0,
+        gather: Callable[[], float] | None = None,
         unwanted: Callable[[T], None] | None = None,
     ) -> None:
         self._threads = threads
@@ -80,8 +80,8 @@ class Together(Generic[A, T]):
         self._waiting.append((asked, answer))
         if not self._is_called:
             self._is_called = True
-            if self._gather:
-                loop.call_later(self._gather, self._begin, loop)
+            if self._gather is not None:
+                loop.call_later(self._gather(), self._begin, loop)
             else:
                 # Behind all that has come in at the same moment.
                 loop.call_soon(self._begin, loop)
