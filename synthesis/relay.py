@@ -44,8 +44,8 @@ logger = logging.getLogger(__name__)
 TOGETHER = 32
 """Jobs that are settled in one transaction at most: none of them waits for the audio of more than these to be stored."""
 GATHER, MOST_GATHER = 0.0004, 0.03
-"""Seconds that a settlement waits for others, for each that speaks meanwhile, and at most: only the end of a transfer comes later, and
-its sound is there. Who speaks alone waits for nobody."""
+"""Seconds that a settlement waits for others, for each that speaks meanwhile, and at most: only the end of a transfer comes later,
+and its sound is there. Who speaks alone waits for nobody."""
 IN_MEMORY = 256 * 1024
 """Bytes of one stream's audio that are kept in memory before they are written to the spool."""
 PATIENCE_BETWEEN_PIECES = 20.0

@@ -27,7 +27,7 @@ def _surroundings(settings: Settings, tmp_path: Path) -> Iterator[None]:
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.STORAGES = {
         "default": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "BACKEND": "voiceclone_site.private_disk.PrivateDisk",
             "OPTIONS": {"location": tmp_path / "media"},
         },
         # the manifest is made by collectstatic, which tests do not wait for

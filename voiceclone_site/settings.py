@@ -273,7 +273,7 @@ if S3_BUCKET:
         },
     }
 else:
-    _recordings = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MEDIA_ROOT}}
+    _recordings = {"BACKEND": "voiceclone_site.private_disk.PrivateDisk", "OPTIONS": {"location": MEDIA_ROOT}}
 STORAGES: dict[str, dict[str, Any]] = {
     # Recordings are personal data: nothing in here has an address of its own; signed, expiring URLs hand out one object.
     "default": _recordings,

@@ -45,8 +45,8 @@ class DatabaseThreads:
 class Together(Generic[A, T]):
     """What is asked at the same time is done together, in one of the threads: `work` takes all that has come since the last group
     was taken up, `most` of them, and gives each its answer, or the exception that it ends with. What `work` raises ends all of
-    them. `at_once` groups are at work at the same time. The first of a group waits `gather()` seconds for others. `unwanted` is told
-    of each answer whose asker was cancelled while it was made.
+    them. `at_once` groups are at work at the same time. The first of a group waits `gather()` seconds for others. `unwanted` is
+    told of each answer whose asker was cancelled while it was made.
 
     Of one event loop. Each waits until its own is done, and for no longer than the group that it came into takes.
     """

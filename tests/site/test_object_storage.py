@@ -189,4 +189,4 @@ def test_it_says_when_the_bucket_does_not_exist(bucket: Bucket) -> None:
 
 def test_it_needs_no_bucket_and_loads_nothing_of_it(tmp_path: Path) -> None:
     expression = "settings.STORAGES['default']['BACKEND'], 'boto3' in __import__('sys').modules"
-    assert setting(expression, DATA_DIR=str(tmp_path)) == "django.core.files.storage.FileSystemStorage False"
+    assert setting(expression, DATA_DIR=str(tmp_path)) == "voiceclone_site.private_disk.PrivateDisk False"
