@@ -35,6 +35,8 @@ from voices import meters, plain_sql, plans, pricing, refused_quota
 from voices.errors import Busy, Exhausted
 from voices.meters import Amounts, Gauge
 from voices.models import LedgerEntry, Measure, Meter, ProviderAccount, VoiceClone
+from voices.plain_driver import writing
+from voices.plain_rows import drafted
 from voices.quota_models import today
 
 Kind, Purpose = LedgerEntry.Kind, LedgerEntry.Purpose
@@ -74,7 +76,8 @@ class Claim:
         )
 
     def entry(self) -> LedgerEntry:
-        return LedgerEntry(
+        return drafted(
+            LedgerEntry,
             kind=Kind.HOLD,
             day=self.day,
             purpose=self.purpose,
@@ -161,7 +164,7 @@ def holding(*claims: Claim) -> Iterator[None]:
     taking what has just become free.
     """
     for _try in range(TRIES):
-        with plain_sql.writing():
+        with writing():
             if _taken(claims):
                 plain_sql.insert(*(claim.entry() for claim in claims))
                 yield
@@ -244,7 +247,8 @@ class _Closing:
 
     def entry(self) -> LedgerEntry:
         hold = self.hold
-        return LedgerEntry(
+        return drafted(
+            LedgerEntry,
             kind=self.kind,
             hold_id=hold.pk,
             day=hold.day,
@@ -281,13 +285,15 @@ def _close(closings: Sequence[_Closing], *, beside: Sequence[Claim] = (), togeth
     """
     if not closings and not beside:
         return
-    with plain_sql.writing(savepoint=False):
+    with writing(savepoint=False):
         if together and len(closings) > 1:
             entries = [closing.entry() for closing in closings]
-            if plain_sql.insert(*entries, unless_there="hold") < len(entries):
+            if plain_sql.insert_unless_there(*entries, unique="hold") < len(entries):
                 raise ClosedMeanwhile
         else:
-            closings = [closing for closing in closings if plain_sql.insert(closing.entry(), unless_there="hold")]
+            closings = [
+                closing for closing in closings if plain_sql.insert_unless_there(closing.entry(), unique="hold")
+            ]
         if beside:
             plain_sql.insert(*(claim.entry() for claim in beside))
         slots: dict[int, int] = {}

@@ -20,8 +20,8 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from voices import plain_sql
 from voices.models import Measure, Meter, ProviderAccount
+from voices.plain_driver import execute
 
 OF_USER: Final[Sequence[Measure]] = (
     Measure.CHARACTERS,
@@ -159,12 +159,8 @@ def _move(moves: Mapping[Gauge, int], *, within_caps: bool) -> int:
     ordered = sorted((gauge.key, amount) for gauge, amount in moves.items())
     amounts = [value for move in ordered for value in move]
     keys = [key for key, _amount in ordered]
-    with plain_sql.cursor() as cursor:
-        cursor.execute(
-            _statement(len(ordered), within_caps, connection.vendor),
-            [*amounts, *keys, *amounts[: len(amounts) * within_caps]],
-        )
-        return int(cursor.rowcount)
+    sql = _statement(len(ordered), within_caps, connection.vendor)
+    return execute(sql, [*amounts, *keys, *amounts[: len(amounts) * within_caps]]).count
 
 
 @functools.cache
@@ -175,7 +171,9 @@ def _statement(count: int, within_caps: bool, vendor: str) -> str:
     """
     quote = connection.ops.quote_name
     table, key, used, cap = (quote(name) for name in (Meter._meta.db_table, "key", "used", "cap"))
-    amount = f"CASE {key} {'WHEN %s THEN %s ' * count}END"
+    # PostgreSQL does not guess it from the sum.
+    number = "%s" if vendor == "sqlite" else "%s::bigint"
+    amount = f"CASE {key} {f'WHEN %s THEN {number} ' * count}END"
     which = f"{key} IN ({', '.join(['%s'] * count)})"
     if connection.features.has_select_for_update:
         which = f"{key} IN (SELECT {key} FROM {table} WHERE {which} ORDER BY {key} FOR UPDATE)"  # noqa: S608 — our names
