@@ -26,6 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from operator import attrgetter, sub
 from typing import Any, Final
 
 from django.db import transaction
@@ -232,8 +233,7 @@ class _Closing:
 
     @functools.cached_property
     def back(self) -> Amounts:
-        held = _amounts(self.hold)
-        return Amounts(**{name: getattr(self.final, name) - getattr(held, name) for name in AMOUNTS})
+        return Amounts(*map(sub, _each_of(self.final), _each_of(self.hold)))
 
     @property
     def moves(self) -> dict[Gauge, int]:
@@ -313,12 +313,15 @@ class ClosedMeanwhile(Exception):
 AMOUNTS: Final = tuple(Amounts.__dataclass_fields__)
 
 
+_each_of: Final = attrgetter(*AMOUNTS)
+
+
 def _amounts(entry: LedgerEntry) -> Amounts:
-    return Amounts(**{name: getattr(entry, name) for name in AMOUNTS})
+    return Amounts(*_each_of(entry))
 
 
 def _columns(amounts: Amounts) -> dict[str, int]:
-    return {name: getattr(amounts, name) for name in AMOUNTS}
+    return dict(zip(AMOUNTS, _each_of(amounts), strict=True))
 
 
 def _summed(moves: Iterable[Mapping[Gauge, int]]) -> dict[Gauge, int]:

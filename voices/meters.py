@@ -49,12 +49,8 @@ class Amounts:
     storage: int = 0
     cost: int = 0
 
-    def of(self, measure: Measure) -> int:
-        amount: int = getattr(self, measure.value)
-        return amount
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Gauge:
     """Which meter: a person's (`user_id`), a token's (`token_id`) or an account's (`account_id`), of a measure and a period."""
 
@@ -64,9 +60,12 @@ class Gauge:
     account_id: int | None = None
     token_id: int | None = None
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         return f"{self._whose}:{self.measure}:{self.period}"
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
     @property
     def _whose(self) -> str:
@@ -114,21 +113,22 @@ def moved_by(
 
     A token without a budget has its meters too, so that one that is given later begins with what the month has already seen.
     """
-    moves = {
-        Gauge(measure, period_of(measure, day, account=False), user_id=user_id): amounts.of(measure)
-        for measure in OF_USER
-        if amounts.of(measure) or measure in beside
+    return {
+        gauge: amount
+        for name, gauge in _gauges(user_id, token_id, account_id, day)
+        if (amount := getattr(amounts, name)) or (gauge.user_id is not None and gauge.measure in beside)
     }
+
+
+@functools.lru_cache(maxsize=1024)
+def _gauges(user_id: int, token_id: int | None, account_id: int, day: date) -> Sequence[tuple[str, Gauge]]:
+    """All that can move, each with the name of its amount: the same for a whole day."""
+    month = month_of(day)
+    gauges = [Gauge(each, period_of(each, day, account=False), user_id=user_id) for each in OF_USER]
     if token_id is not None:
-        month = month_of(day)
-        moves |= {
-            Gauge(measure, month, token_id=token_id): amounts.of(measure) for measure in OF_TOKEN if amounts.of(measure)
-        }
-    return moves | {
-        Gauge(measure, period_of(measure, day, account=True), account_id=account_id): amounts.of(measure)
-        for measure in OF_ACCOUNT
-        if amounts.of(measure)
-    }
+        gauges += [Gauge(each, month, token_id=token_id) for each in OF_TOKEN]
+    gauges += [Gauge(each, period_of(each, day, account=True), account_id=account_id) for each in OF_ACCOUNT]
+    return [(gauge.measure.value, gauge) for gauge in gauges]
 
 
 def take(moves: Mapping[Gauge, int]) -> bool:
