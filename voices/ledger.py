@@ -345,14 +345,11 @@ def _shift(moves: dict[Gauge, int], *, slots: Mapping[int, int]) -> None:
             meters.shift_slots(account_id, places)
     if not moves:
         return
-    with transaction.atomic():
-        moved = meters.shift(moves)
-        if not moved:
-            # Before meters are opened what they begin with is locked, so none of these may be held then.
-            transaction.set_rollback(True)
-    if not moved:
+    if not meters.shift(moves):
+        # What meters begin with is locked before they are opened, and none of these is held then.
         plans.open_meters(list(moves))
-        meters.shift(moves)
+        if not meters.shift(moves):
+            raise LookupError("a meter is gone that was opened just now")
 
 
 def _open_meters_or_refuse(claims: tuple[Claim, ...]) -> None:

@@ -140,9 +140,13 @@ def take(moves: Mapping[Gauge, int]) -> bool:
 
 
 def shift(moves: Mapping[Gauge, int]) -> bool:
-    """Move meters whatever their caps say: what has happened is counted. False: some do not exist yet, roll back."""
+    """Move meters whatever their caps say: what has happened is counted. False: some do not exist yet, and none was moved or
+    locked."""
     moves = {gauge: amount for gauge, amount in moves.items() if amount}
-    return not moves or _move(moves, within_caps=False) == len(moves)
+    moved = _move(moves, within_caps=False) if moves else 0
+    if 0 < moved < len(moves):
+        raise LookupError("a meter has gone while others of the same statement were moved")
+    return moved == len(moves)
 
 
 def take_slots(account_id: int, slots: int) -> bool:
@@ -160,7 +164,7 @@ def _move(moves: Mapping[Gauge, int], *, within_caps: bool) -> int:
     amounts = [value for move in ordered for value in move]
     keys = [key for key, _amount in ordered]
     sql = _statement(len(ordered), within_caps, connection.vendor)
-    return execute(sql, [*amounts, *keys, *amounts[: len(amounts) * within_caps]]).count
+    return execute(sql, [*amounts, *keys, *(amounts if within_caps else keys)]).count
 
 
 @functools.cache
@@ -174,8 +178,13 @@ def _statement(count: int, within_caps: bool, vendor: str) -> str:
     # PostgreSQL does not guess it from the sum.
     number = "%s" if vendor == "sqlite" else "%s::bigint"
     amount = f"CASE {key} {f'WHEN %s THEN {number} ' * count}END"
-    which = f"{key} IN ({', '.join(['%s'] * count)})"
+    named = f"{key} IN ({', '.join(['%s'] * count)})"
+    which = named
     if connection.features.has_select_for_update:
-        which = f"{key} IN (SELECT {key} FROM {table} WHERE {which} ORDER BY {key} FOR UPDATE)"  # noqa: S608 — our names
-    room = f" AND ({cap} IS NULL OR {cap} >= {used} + {amount})" if within_caps else ""
-    return f"UPDATE {table} SET {used} = {used} + {amount} WHERE {which}{room}"  # noqa: S608
+        which = f"{key} IN (SELECT {key} FROM {table} WHERE {named} ORDER BY {key} FOR UPDATE)"  # noqa: S608 — our names
+    if within_caps:
+        only = f"({cap} IS NULL OR {cap} >= {used} + {amount})"
+    else:
+        # Looked at once, before any of them is locked.
+        only = f"(SELECT COUNT(*) FROM {table} WHERE {named}) = {count}"  # noqa: S608
+    return f"UPDATE {table} SET {used} = {used} + {amount} WHERE {which} AND {only}"  # noqa: S608
