@@ -34,6 +34,7 @@ from voices.durable import move, wake
 from voices.errors import InvalidInput, NotSupported, PortalError, WrongState
 from voices.ledger import Purpose
 from voices.models import Owner, ProviderAccount, VoiceClone
+from voices.plain_rows import drafted
 from voices.providers.base import OptionValue
 from voices.providers.errors import ProviderError
 from voices.queues import Queue
@@ -297,8 +298,9 @@ def _row(
     order: SpeechOrder, *, mode: SynthesisJob.Mode, pk: uuid.UUID | None = None, batch: uuid.UUID | None = None
 ) -> SynthesisJob:
     """What was asked for, in no table yet."""
-    return SynthesisJob(
-        pk=pk or uuid.uuid4(),
+    return drafted(
+        SynthesisJob,
+        id=pk or uuid.uuid4(),
         owner=order.owner,
         token_id=order.token_id,
         voice=order.voice,

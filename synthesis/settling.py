@@ -31,6 +31,8 @@ from voices.durable import WriteBack, renew, write_back_together
 from voices.errors import Fault, PortalError, StorageUnavailable
 from voices.ledger import Purpose
 from voices.models import VoiceClone
+from voices.plain_driver import writing
+from voices.plain_rows import drafted
 from voices.providers.base import Audio, Done, Mark, Progress, Started, Usage
 from voices.providers.driving import Spoken
 from voices.providers.errors import ProviderError, StreamBroken
@@ -294,18 +296,18 @@ def _write(endings: Sequence[_Ending]) -> bool:
                 **ending.columns,
                 **({"provider_request_id": ending.tally.request_id} if ending.tally.request_id else {}),
             },
-            JobEvent(row=ending.job, kind=ending.state.lower(), detail={"characters": ending.characters}),
+            drafted(JobEvent, row=ending.job, kind=ending.state.lower(), detail={"characters": ending.characters}),
         )
         for ending in endings
     ]
     as_they_were = [dict(vars(ending.job)) for ending in endings]
     try:
-        with plain_sql.writing():
+        with writing():
             if not write_back_together(found):
                 return False
             # In one order and before the meters, as everybody locks them (voices/ledger.py), or two would wait for each other.
             for voice_id in sorted({ending.job.voice_id for ending in endings}):
-                plain_sql.update(VoiceClone, where={"id": voice_id}, values={"spoken_at": now})
+                plain_sql.update_later(VoiceClone, ({"id": voice_id}, {"spoken_at": now}))
             _account_for(endings)
     except BaseException:
         for ending, was in zip(endings, as_they_were, strict=True):

@@ -26,6 +26,7 @@ from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
 from voices import logbook, plain_sql
+from voices.plain_driver import writing
 from voices.queues import Queue
 
 RESULTS_KEPT = timedelta(days=7)
@@ -149,8 +150,8 @@ def write_back_together(found: Sequence[WriteBack]) -> bool:
         )
         for each in found
     ]
-    with plain_sql.writing(savepoint=False):
-        if plain_sql.update_each(type(found[0].row), changes) < len(found):
+    with writing(savepoint=False):
+        if plain_sql.update(type(found[0].row), *changes) < len(found):
             if len(found) > 1:
                 transaction.set_rollback(True)
             return False

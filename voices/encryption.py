@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -40,7 +42,7 @@ def encrypt(text: str) -> str:
 def decrypt(token: str) -> str:
     """Raises ImproperlyConfigured when none of the keys fits: the key that wrote the value is gone."""
     try:
-        return _keys().decrypt(token.encode()).decode()
+        return _decrypted(token, tuple(settings.ENCRYPTION_KEYS))
     except InvalidToken:
         raise ImproperlyConfigured(
             "A stored credential cannot be decrypted with any of ENCRYPTION_KEYS. "
@@ -53,5 +55,15 @@ def rotated(token: str) -> str:
     return _keys().rotate(token.encode()).decode()
 
 
+@functools.lru_cache(maxsize=64)
+def _decrypted(token: str, keys: Sequence[str]) -> str:
+    """Remembered: every request needs the credentials of an account, and what one token says with the same keys never changes."""
+    return _of(keys).decrypt(token.encode()).decode()
+
+
 def _keys() -> MultiFernet:
-    return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])
+    return _of(settings.ENCRYPTION_KEYS)
+
+
+def _of(keys: Sequence[str]) -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in keys])

@@ -26,6 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from operator import attrgetter, sub
 from typing import Any, Final
 
 from django.db import transaction
@@ -35,6 +36,8 @@ from voices import meters, plain_sql, plans, pricing, refused_quota
 from voices.errors import Busy, Exhausted
 from voices.meters import Amounts, Gauge
 from voices.models import LedgerEntry, Measure, Meter, ProviderAccount, VoiceClone
+from voices.plain_driver import writing
+from voices.plain_rows import drafted
 from voices.quota_models import today
 
 Kind, Purpose = LedgerEntry.Kind, LedgerEntry.Purpose
@@ -74,7 +77,8 @@ class Claim:
         )
 
     def entry(self) -> LedgerEntry:
-        return LedgerEntry(
+        return drafted(
+            LedgerEntry,
             kind=Kind.HOLD,
             day=self.day,
             purpose=self.purpose,
@@ -161,7 +165,7 @@ def holding(*claims: Claim) -> Iterator[None]:
     taking what has just become free.
     """
     for _try in range(TRIES):
-        with plain_sql.writing():
+        with writing():
             if _taken(claims):
                 plain_sql.insert(*(claim.entry() for claim in claims))
                 yield
@@ -229,8 +233,7 @@ class _Closing:
 
     @functools.cached_property
     def back(self) -> Amounts:
-        held = _amounts(self.hold)
-        return Amounts(**{name: getattr(self.final, name) - getattr(held, name) for name in AMOUNTS})
+        return Amounts(*map(sub, _each_of(self.final), _each_of(self.hold)))
 
     @property
     def moves(self) -> dict[Gauge, int]:
@@ -244,7 +247,8 @@ class _Closing:
 
     def entry(self) -> LedgerEntry:
         hold = self.hold
-        return LedgerEntry(
+        return drafted(
+            LedgerEntry,
             kind=self.kind,
             hold_id=hold.pk,
             day=hold.day,
@@ -281,13 +285,15 @@ def _close(closings: Sequence[_Closing], *, beside: Sequence[Claim] = (), togeth
     """
     if not closings and not beside:
         return
-    with plain_sql.writing(savepoint=False):
+    with writing(savepoint=False):
         if together and len(closings) > 1:
             entries = [closing.entry() for closing in closings]
-            if plain_sql.insert(*entries, unless_there="hold") < len(entries):
+            if plain_sql.insert_unless_there(*entries, unique="hold") < len(entries):
                 raise ClosedMeanwhile
         else:
-            closings = [closing for closing in closings if plain_sql.insert(closing.entry(), unless_there="hold")]
+            closings = [
+                closing for closing in closings if plain_sql.insert_unless_there(closing.entry(), unique="hold")
+            ]
         if beside:
             plain_sql.insert(*(claim.entry() for claim in beside))
         slots: dict[int, int] = {}
@@ -307,12 +313,15 @@ class ClosedMeanwhile(Exception):
 AMOUNTS: Final = tuple(Amounts.__dataclass_fields__)
 
 
+_each_of: Final = attrgetter(*AMOUNTS)
+
+
 def _amounts(entry: LedgerEntry) -> Amounts:
-    return Amounts(**{name: getattr(entry, name) for name in AMOUNTS})
+    return Amounts(*_each_of(entry))
 
 
 def _columns(amounts: Amounts) -> dict[str, int]:
-    return {name: getattr(amounts, name) for name in AMOUNTS}
+    return dict(zip(AMOUNTS, _each_of(amounts), strict=True))
 
 
 def _summed(moves: Iterable[Mapping[Gauge, int]]) -> dict[Gauge, int]:
@@ -336,14 +345,11 @@ def _shift(moves: dict[Gauge, int], *, slots: Mapping[int, int]) -> None:
             meters.shift_slots(account_id, places)
     if not moves:
         return
-    with transaction.atomic():
-        moved = meters.shift(moves)
-        if not moved:
-            # Before meters are opened what they begin with is locked, so none of these may be held then.
-            transaction.set_rollback(True)
-    if not moved:
+    if not meters.shift(moves):
+        # What meters begin with is locked before they are opened, and none of these is held then.
         plans.open_meters(list(moves))
-        meters.shift(moves)
+        if not meters.shift(moves):
+            raise LookupError("a meter is gone that was opened just now")
 
 
 def _open_meters_or_refuse(claims: tuple[Claim, ...]) -> None:

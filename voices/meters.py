@@ -20,8 +20,8 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from voices import plain_sql
 from voices.models import Measure, Meter, ProviderAccount
+from voices.plain_driver import execute
 
 OF_USER: Final[Sequence[Measure]] = (
     Measure.CHARACTERS,
@@ -49,12 +49,8 @@ class Amounts:
     storage: int = 0
     cost: int = 0
 
-    def of(self, measure: Measure) -> int:
-        amount: int = getattr(self, measure.value)
-        return amount
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Gauge:
     """Which meter: a person's (`user_id`), a token's (`token_id`) or an account's (`account_id`), of a measure and a period."""
 
@@ -64,9 +60,12 @@ class Gauge:
     account_id: int | None = None
     token_id: int | None = None
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         return f"{self._whose}:{self.measure}:{self.period}"
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
     @property
     def _whose(self) -> str:
@@ -114,21 +113,22 @@ def moved_by(
 
     A token without a budget has its meters too, so that one that is given later begins with what the month has already seen.
     """
-    moves = {
-        Gauge(measure, period_of(measure, day, account=False), user_id=user_id): amounts.of(measure)
-        for measure in OF_USER
-        if amounts.of(measure) or measure in beside
+    return {
+        gauge: amount
+        for name, gauge in _gauges(user_id, token_id, account_id, day)
+        if (amount := getattr(amounts, name)) or (gauge.user_id is not None and gauge.measure in beside)
     }
+
+
+@functools.lru_cache(maxsize=1024)
+def _gauges(user_id: int, token_id: int | None, account_id: int, day: date) -> Sequence[tuple[str, Gauge]]:
+    """All that can move, each with the name of its amount: the same for a whole day."""
+    month = month_of(day)
+    gauges = [Gauge(each, period_of(each, day, account=False), user_id=user_id) for each in OF_USER]
     if token_id is not None:
-        month = month_of(day)
-        moves |= {
-            Gauge(measure, month, token_id=token_id): amounts.of(measure) for measure in OF_TOKEN if amounts.of(measure)
-        }
-    return moves | {
-        Gauge(measure, period_of(measure, day, account=True), account_id=account_id): amounts.of(measure)
-        for measure in OF_ACCOUNT
-        if amounts.of(measure)
-    }
+        gauges += [Gauge(each, month, token_id=token_id) for each in OF_TOKEN]
+    gauges += [Gauge(each, period_of(each, day, account=True), account_id=account_id) for each in OF_ACCOUNT]
+    return [(gauge.measure.value, gauge) for gauge in gauges]
 
 
 def take(moves: Mapping[Gauge, int]) -> bool:
@@ -140,9 +140,13 @@ def take(moves: Mapping[Gauge, int]) -> bool:
 
 
 def shift(moves: Mapping[Gauge, int]) -> bool:
-    """Move meters whatever their caps say: what has happened is counted. False: some do not exist yet, roll back."""
+    """Move meters whatever their caps say: what has happened is counted. False: some do not exist yet, and none was moved or
+    locked."""
     moves = {gauge: amount for gauge, amount in moves.items() if amount}
-    return not moves or _move(moves, within_caps=False) == len(moves)
+    moved = _move(moves, within_caps=False) if moves else 0
+    if 0 < moved < len(moves):
+        raise LookupError("a meter has gone while others of the same statement were moved")
+    return moved == len(moves)
 
 
 def take_slots(account_id: int, slots: int) -> bool:
@@ -159,12 +163,8 @@ def _move(moves: Mapping[Gauge, int], *, within_caps: bool) -> int:
     ordered = sorted((gauge.key, amount) for gauge, amount in moves.items())
     amounts = [value for move in ordered for value in move]
     keys = [key for key, _amount in ordered]
-    with plain_sql.cursor() as cursor:
-        cursor.execute(
-            _statement(len(ordered), within_caps, connection.vendor),
-            [*amounts, *keys, *amounts[: len(amounts) * within_caps]],
-        )
-        return int(cursor.rowcount)
+    sql = _statement(len(ordered), within_caps, connection.vendor)
+    return execute(sql, [*amounts, *keys, *(amounts if within_caps else keys)]).count
 
 
 @functools.cache
@@ -175,9 +175,16 @@ def _statement(count: int, within_caps: bool, vendor: str) -> str:
     """
     quote = connection.ops.quote_name
     table, key, used, cap = (quote(name) for name in (Meter._meta.db_table, "key", "used", "cap"))
-    amount = f"CASE {key} {'WHEN %s THEN %s ' * count}END"
-    which = f"{key} IN ({', '.join(['%s'] * count)})"
+    # PostgreSQL does not guess it from the sum.
+    number = "%s" if vendor == "sqlite" else "%s::bigint"
+    amount = f"CASE {key} {f'WHEN %s THEN {number} ' * count}END"
+    named = f"{key} IN ({', '.join(['%s'] * count)})"
+    which = named
     if connection.features.has_select_for_update:
-        which = f"{key} IN (SELECT {key} FROM {table} WHERE {which} ORDER BY {key} FOR UPDATE)"  # noqa: S608 — our names
-    room = f" AND ({cap} IS NULL OR {cap} >= {used} + {amount})" if within_caps else ""
-    return f"UPDATE {table} SET {used} = {used} + {amount} WHERE {which}{room}"  # noqa: S608
+        which = f"{key} IN (SELECT {key} FROM {table} WHERE {named} ORDER BY {key} FOR UPDATE)"  # noqa: S608 — our names
+    if within_caps:
+        only = f"({cap} IS NULL OR {cap} >= {used} + {amount})"
+    else:
+        # Looked at once, before any of them is locked.
+        only = f"(SELECT COUNT(*) FROM {table} WHERE {named}) = {count}"  # noqa: S608
+    return f"UPDATE {table} SET {used} = {used} + {amount} WHERE {which} AND {only}"  # noqa: S608

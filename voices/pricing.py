@@ -5,6 +5,7 @@ The price is, in this order: the account's own (an operator's contract), the set
 
 from __future__ import annotations
 
+import functools
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -53,6 +54,7 @@ def shown(cost: Decimal) -> str:
     return f"¥{cost:,.2f}" if cost >= 1 or not cost else f"¥{cost.quantize(Decimal('0.0001')):f}"
 
 
+@functools.lru_cache(maxsize=256)
 def _micro(yuan: Decimal | str) -> int:
     return int((Decimal(yuan) * MICRO).to_integral_value(rounding=ROUND_HALF_UP))
 

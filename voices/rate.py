@@ -11,14 +11,15 @@ is for the way to the provider.
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from django.db import connection
 
-from voices import plain_sql
 from voices.errors import Busy
 from voices.models import ProviderAccount, RateBucket
+from voices.plain_driver import execute
 
 LONGEST_WAIT_IN_PLACE = 2.0
 LATE = 0.05
@@ -29,13 +30,13 @@ _NOW = {
 }
 _TAKE = """
 UPDATE voices_ratebucket
-SET next_at = %(taken)s + CASE WHEN next_at > {now} - %(late)s THEN next_at ELSE {now} - %(late)s END
-WHERE key = %(key)s AND next_at <= {now} + %(ahead)s - %(more)s AND held_until <= {now}
-RETURNING next_at - %(taken)s - {now}
+SET next_at = %s + CASE WHEN next_at > {now} - {late} THEN next_at ELSE {now} - {late} END
+WHERE key = %s AND next_at <= {now} + %s AND held_until <= {now}
+RETURNING next_at - %s - {now}
 """
 _AGAIN_IN = """
 SELECT CASE WHEN held_until > next_at THEN held_until ELSE next_at END - {now}, held_until - {now}
-FROM voices_ratebucket WHERE key = %(key)s
+FROM voices_ratebucket WHERE key = %s
 """
 _HOLD = """
 UPDATE voices_ratebucket SET held_until = {now} + %(seconds)s WHERE key = %(key)s AND held_until < {now} + %(seconds)s
@@ -52,20 +53,15 @@ def reserve(
     more = (slots - 1) / per_second
     if more and more > ahead:
         raise Busy(retry_after=more)
-    values: dict[str, float | str] = {
-        "key": key,
-        "taken": slots / per_second,
-        "more": more,
-        "late": LATE,
-        "ahead": ahead,
-    }
+    taken = slots / per_second
+    values = (taken, key, ahead - more, taken)
     slot = _row(_TAKE, values)
-    if slot is None and _row(_AGAIN_IN, {"key": key}) is None:
+    if slot is None and _row(_AGAIN_IN, (key,)) is None:
         _make(key)
         slot = _row(_TAKE, values)
     if slot is not None:
         return max(0.0, slot[0])
-    again = _row(_AGAIN_IN, {"key": key})
+    again = _row(_AGAIN_IN, (key,))
     raise Busy(retry_after=max(again[0] if again else 0.0, 0.001))
 
 
@@ -96,12 +92,12 @@ def hold_back(account: ProviderAccount, operation: str, *, seconds: float) -> No
     key = _key(account, operation)
     _make(key)
     with connection.cursor() as cursor:
-        cursor.execute(_HOLD.format(now=_now()), {"key": key, "seconds": seconds})
+        cursor.execute(_written(_HOLD), {"key": key, "seconds": seconds})
 
 
 def held_for(account: ProviderAccount, operation: str) -> float:
     """For how many more seconds the provider wants to be left alone; 0.0 when it does not."""
-    left = _row(_AGAIN_IN, {"key": _key(account, operation)})
+    left = _row(_AGAIN_IN, (_key(account, operation),))
     return max(0.0, left[1]) if left else 0.0
 
 
@@ -119,12 +115,14 @@ def _make(key: str) -> None:
     RateBucket.objects.bulk_create([RateBucket(key=key, next_at=0)], ignore_conflicts=True)
 
 
-def _now() -> str:
-    return _NOW[connection.vendor]
+def _row(sql: str, values: Sequence[float | str]) -> Sequence[float] | None:
+    return next(iter(execute(_written(sql), values).rows), None)
 
 
-def _row(sql: str, values: Mapping[str, float | str]) -> tuple[float, ...] | None:
-    with plain_sql.cursor() as cursor:
-        cursor.execute(sql.format(now=_now()), values)
-        found: tuple[float, ...] | None = cursor.fetchone()
-    return found
+def _written(sql: str) -> str:
+    return _in_the_words_of(connection.vendor, sql)
+
+
+@functools.cache
+def _in_the_words_of(vendor: str, sql: str) -> str:
+    return sql.format(now=_NOW[vendor], late=LATE)
