@@ -105,7 +105,7 @@ class Asking:
 
 
 Admission = Together[Asking, Admitted | Candidate]
-MOST_TOGETHER = 64
+MOST_TOGETHER = 16
 """Who come at the same time are let in by one visit to the database; beyond so many by the next."""
 
 
