@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -26,6 +26,12 @@ class Outcome:
 
     count: int
     rows: Sequence[Sequence[Any]]
+
+
+@functools.cache
+def vendor() -> str:
+    """`sqlite` or `postgresql`: a site has one database."""
+    return str(connections[ALIAS].vendor)
 
 
 def execute(sql: str, *sets: Sequence[Any]) -> Outcome:
@@ -66,15 +72,25 @@ def writing(*, savepoint: bool = True) -> Iterator[None]:
     again after 1, 2, 5, 10 ms, and so on, and whoever comes in between goes first.
     """
     connection = connections[ALIAS]
-    if connection.vendor != "sqlite":
-        with transaction.atomic(savepoint=savepoint), _gathering(connection):
+    has_one_writer = connection.vendor == "sqlite"
+    turn = _THE_WRITER if has_one_writer and not connection.in_atomic_block else nullcontext()
+    part = transaction.atomic() if savepoint or not connection.in_atomic_block else _as_one_with_the_rest(connection)
+    with turn, part:
+        if has_one_writer:
             yield
-    elif connection.in_atomic_block:
-        with transaction.atomic(savepoint=savepoint):
-            yield
-    else:
-        with _THE_WRITER, transaction.atomic():
-            yield
+        else:
+            with _gathering(connection):
+                yield
+
+
+@contextmanager
+def _as_one_with_the_rest(connection: Any) -> Iterator[None]:
+    """As `atomic(savepoint=False)` within another transaction."""
+    try:
+        yield
+    except BaseException:
+        connection.needs_rollback = True
+        raise
 
 
 @contextmanager

@@ -108,7 +108,8 @@ class Line:
 
     def _answers(self) -> list[PGresult]:
         """Of all that was sent, up to the end of it. Raises psycopg.OperationalError when the connection dies."""
-        pgconn, answers = self._pgconn, []
+        pgconn = self._pgconn
+        answers: list[PGresult] = []
         while pgconn.flush():
             self._wait(select.POLLIN | select.POLLOUT)
             pgconn.consume_input()
