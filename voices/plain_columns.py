@@ -53,6 +53,8 @@ class Column:
 
     def prepared(self, value: Any) -> Any:
         """As the driver takes it."""
+        if isinstance(value, models.Choices):
+            value = value.value
         if type(value) in self.plain:
             return value
         short = self._short.get(type(value))

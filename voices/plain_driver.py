@@ -44,7 +44,7 @@ def execute(sql: str, *sets: Sequence[Any]) -> Outcome:
     if connection.needs_rollback:
         connection.validate_no_broken_transaction()
     with connection.wrap_database_errors:
-        if connection.vendor == "sqlite":
+        if vendor() == "sqlite":
             return _by_sqlite(connection.connection, sql, sets)
         return Outcome(*_line(connection).ask(sql, sets))
 
@@ -52,16 +52,19 @@ def execute(sql: str, *sets: Sequence[Any]) -> Outcome:
 def execute_later(sql: str, *sets: Sequence[Any]) -> None:
     """The same where nobody asks for the outcome. Within `writing` it need not have been executed, nor refused, before the next
     statement or the end of the transaction: PostgreSQL is sent both at once."""
-    connection = connections[ALIAS]
-    if connection.vendor != "sqlite" and not (connection.queries_logged or connection.needs_rollback):
-        line = _line(connection)
-        if line.writing and not _is_watched(connection):
-            with connection.wrap_database_errors:
-                line.leave(sql, sets)
-            if _before_others not in connection.execute_wrappers:
-                connection.execute_wrappers.append(_before_others)
-            return
-    execute(sql, *sets)
+    if vendor() == "sqlite" or not _is_left(connections[ALIAS], sql, sets):
+        execute(sql, *sets)
+
+
+def _is_left(connection: Any, sql: str, sets: Sequence[Sequence[Any]]) -> bool:
+    line = _line(connection)
+    if not line.writing or connection.needs_rollback or connection.queries_logged or _is_watched(connection):
+        return False
+    with connection.wrap_database_errors:
+        line.leave(sql, sets)
+    if _before_others not in connection.execute_wrappers:
+        connection.execute_wrappers.append(_before_others)
+    return True
 
 
 @contextmanager
@@ -72,7 +75,7 @@ def writing(*, savepoint: bool = True) -> Iterator[None]:
     again after 1, 2, 5, 10 ms, and so on, and whoever comes in between goes first.
     """
     connection = connections[ALIAS]
-    has_one_writer = connection.vendor == "sqlite"
+    has_one_writer = vendor() == "sqlite"
     turn = _THE_WRITER if has_one_writer and not connection.in_atomic_block else nullcontext()
     part = transaction.atomic() if savepoint or not connection.in_atomic_block else _as_one_with_the_rest(connection)
     with turn, part:
@@ -125,7 +128,8 @@ def _before_others(execute: Any, sql: Any, params: Any, many: bool, context: Any
 
 
 def _is_watched(connection: Any) -> bool:
-    return any(each is not _before_others for each in connection.execute_wrappers)
+    wrappers = connection.execute_wrappers
+    return bool(wrappers) and any(each is not _before_others for each in wrappers)
 
 
 def _watched(connection: Any, sql: str, sets: Sequence[Sequence[Any]]) -> Outcome:
