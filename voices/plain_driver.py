@@ -34,8 +34,9 @@ def vendor() -> str:
     return str(connections[ALIAS].vendor)
 
 
-def execute(sql: str, *sets: Sequence[Any]) -> Outcome:
-    """A statement as Django writes it, `%s` for each value; for each of these sets of values."""
+def execute(sql: str, values: Sequence[Any] = (), *others: Sequence[Any]) -> Outcome:
+    """A statement as Django writes it, `%s` for each of the values; and the same with each of the others."""
+    sets = (values, *others)
     connection = connections[ALIAS]
     if connection.queries_logged or _is_watched(connection):
         return _watched(connection, sql, sets)
@@ -49,11 +50,11 @@ def execute(sql: str, *sets: Sequence[Any]) -> Outcome:
         return Outcome(*_line(connection).ask(sql, sets))
 
 
-def execute_later(sql: str, *sets: Sequence[Any]) -> None:
+def execute_later(sql: str, values: Sequence[Any] = (), *others: Sequence[Any]) -> None:
     """The same where nobody asks for the outcome. Within `writing` it need not have been executed, nor refused, before the next
     statement or the end of the transaction: PostgreSQL is sent both at once."""
-    if vendor() == "sqlite" or not _is_left(connections[ALIAS], sql, sets):
-        execute(sql, *sets)
+    if vendor() == "sqlite" or not _is_left(connections[ALIAS], sql, (values, *others)):
+        execute(sql, values, *others)
 
 
 def _is_left(connection: Any, sql: str, sets: Sequence[Sequence[Any]]) -> bool:

@@ -92,9 +92,11 @@ class Line:
                 sent.append("")
             pgconn.pipeline_sync()
             results = self._answers()
-        finally:
-            if pgconn.status == ConnStatus.OK:
-                pgconn.exit_pipeline_mode()
+        except BaseException:
+            # Answers may still be to come, and nobody would know whose they are.
+            self.connection.close()
+            raise
+        pgconn.exit_pipeline_mode()
         failed = next((each for each in results if each.status not in _WELL), None)
         for sql, result in zip(sent, results, strict=False):
             if sql and result.status == ExecStatus.COMMAND_OK:

@@ -147,4 +147,4 @@ def on_a_living_connection(call: Callable[[], T]) -> T:
 def check_connection() -> None:
     """As `on_a_living_connection`, for calls that begin by writing: a question that costs nothing goes first."""
     if connections["default"].vendor != "sqlite":
-        on_a_living_connection(partial(execute, "SELECT 1", ()))
+        on_a_living_connection(partial(execute, "SELECT 1"))
