@@ -68,6 +68,12 @@ def _is_left(connection: Any, sql: str, sets: Sequence[Sequence[Any]]) -> bool:
     return True
 
 
+def may_have_died() -> bool:
+    """Whether the server has said something unasked, as it does when it closes a connection, or that is closed already."""
+    connection = connections[ALIAS]
+    return vendor() != "sqlite" and connection.connection is not None and not _line(connection).is_quiet
+
+
 @contextmanager
 def writing(*, savepoint: bool = True) -> Iterator[None]:
     """A transaction; within another one, part of it, that can be undone alone if there is a `savepoint`.

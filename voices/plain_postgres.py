@@ -65,6 +65,11 @@ class Line:
     def forget(self) -> None:
         self.waiting = []
 
+    @property
+    def is_quiet(self) -> bool:
+        """Open, and nothing has come on it that nobody has asked for. No round trip."""
+        return self._pgconn.status == ConnStatus.OK and not self._has_come()
+
     def _dumped(self, values: Values) -> Values:
         # Text without a type: the statement knows which it needs, and then one is prepared whatever the sizes of numbers.
         return self._values.dump_sequence(values, [PyFormat.TEXT] * len(values))
@@ -128,6 +133,10 @@ class Line:
             if result.status == ExecStatus.PIPELINE_SYNC:
                 return answers
             answers.append(result)
+
+    def _has_come(self) -> bool:
+        self._socket.register(self._pgconn.socket, select.POLLIN)
+        return bool(self._socket.poll(0))
 
     def _wait(self, for_what: int) -> None:
         self._socket.register(self._pgconn.socket, for_what)

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from django.db import InterfaceError, OperationalError, connections
 
 from voices.errors import Busy
-from voices.plain_driver import execute
+from voices.plain_driver import execute, may_have_died
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -145,6 +145,6 @@ def on_a_living_connection(call: Callable[[], T]) -> T:
 
 
 def check_connection() -> None:
-    """As `on_a_living_connection`, for calls that begin by writing: a question that costs nothing goes first."""
-    if connections["default"].vendor != "sqlite":
+    """As `on_a_living_connection`, for calls that begin by writing: a question goes first where the connection may have died."""
+    if may_have_died():
         on_a_living_connection(partial(execute, "SELECT 1"))
