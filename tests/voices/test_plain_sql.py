@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 import pytest
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -13,8 +14,9 @@ from django.utils import timezone
 from synthesis.models import SynthesisJob
 from voices import plain_sql
 from voices.models import RateBucket, VoiceClone, VoiceEvent
-from voices.plain_driver import execute, writing
+from voices.plain_driver import execute, may_have_died, writing
 from voices.plain_rows import drafted
+from voices.threads import check_connection
 
 
 def event(voice: VoiceClone, kind: str) -> VoiceEvent:
@@ -28,6 +30,12 @@ def bucket(key: str) -> RateBucket:
 def insert_and_break_off(row: Model) -> None:
     plain_sql.insert(row)
     raise ZeroDivisionError
+
+
+def close_from_the_other_end() -> None:
+    parameters: dict[str, Any] = {**connection.get_connection_params(), "autocommit": True}
+    with psycopg.connect(**parameters) as another:
+        another.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.connection.info.backend_pid])
 
 
 def kinds(voice: VoiceClone) -> list[str]:
@@ -116,3 +124,24 @@ def test_a_text_is_never_cut_short(ready_voice: VoiceClone) -> None:
         plain_sql.update(VoiceClone, ({"id": ready_voice.pk}, {"name": "cut\0short"}))
     ready_voice.refresh_from_db()
     assert "cut" not in ready_voice.name
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no server that could close a connection")
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_its_server_has_closed_is_replaced_before_anything_is_written() -> None:
+    connection.ensure_connection()
+    assert not may_have_died()
+    close_from_the_other_end()
+    check_connection()
+    with writing():
+        plain_sql.insert(bucket("free"))
+    assert RateBucket.objects.exists()
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no server that could close a connection")
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_dies_in_a_transaction_says_so() -> None:
+    with pytest.raises(OperationalError), writing():
+        execute("SELECT PG_TERMINATE_BACKEND(PG_BACKEND_PID())")
+    connection.close()
+    assert execute("SELECT 1").rows == [(1,)]
