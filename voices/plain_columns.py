@@ -47,6 +47,8 @@ class Column:
         self._connection = connection
         self.plain = frozenset({NoneType, _TAKEN_AS_THEY_ARE.get(type(itself), NoneType)})
         self._short = _SHORT_WAYS.get((type(itself), connection.vendor == "sqlite"), {})
+        if getattr(itself, "encoder", None) is not None:
+            self._short = {}
         self._changes_itself = type(field).pre_save is not models.Field.pre_save and getattr(field, "auto_now", True)
         # The name of a file that is stored already stays what it is.
         self.plain_in_a_row = self.plain if not self._changes_itself else self.plain & {str}

@@ -40,14 +40,14 @@ def execute(sql: str, values: Sequence[Any] = (), *others: Sequence[Any]) -> Out
     connection = connections[ALIAS]
     if connection.queries_logged or _is_watched(connection):
         return _watched(connection, sql, sets)
-    if connection.connection is None:
-        connection.ensure_connection()
+    # Refuses an event loop, too.
+    connection.ensure_connection()
     if connection.needs_rollback:
         connection.validate_no_broken_transaction()
     with connection.wrap_database_errors:
         if vendor() == "sqlite":
             return _by_sqlite(connection.connection, sql, sets)
-        return Outcome(*_line(connection).ask(sql, sets))
+        return Outcome(*_postgres().of(connection).ask(sql, sets))
 
 
 def execute_later(sql: str, values: Sequence[Any] = (), *others: Sequence[Any]) -> None:
@@ -157,8 +157,7 @@ def _cursor(connection: Any) -> Any:
 
 
 def _line(connection: Any) -> Any:
-    if connection.connection is None:
-        connection.ensure_connection()
+    connection.ensure_connection()
     return _postgres().of(connection)
 
 
