@@ -68,7 +68,9 @@ class Relay:
         self.reading = DatabaseThreads(threads, name="speech-reading", prepare=prepare_thread)
         # A bucket keeps a group waiting; a disk hardly does, and groups should be large.
         at_once = 1 if isinstance(default_storage, FileSystemStorage) else threads
-        self._whole = Together(self.settling, _close_whole, most=TOGETHER, at_once=at_once, gather=self._while_others_end)
+        self._whole = Together(
+            self.settling, _close_whole, most=TOGETHER, at_once=at_once, gather=self._while_others_end
+        )
         self.speaking: dict[uuid.UUID, Voice | Replay] = {}
         self._settlements: set[asyncio.Future[None]] = set()
         # Spoken to their end: a slow storage must not cost them their leases.

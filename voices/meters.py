@@ -21,7 +21,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from voices.models import Measure, Meter, ProviderAccount
-from voices.plain_driver import execute
+from voices.plain_driver import execute, vendor
 
 OF_USER: Final[Sequence[Measure]] = (
     Measure.CHARACTERS,
@@ -163,12 +163,12 @@ def _move(moves: Mapping[Gauge, int], *, within_caps: bool) -> int:
     ordered = sorted((gauge.key, amount) for gauge, amount in moves.items())
     amounts = [value for move in ordered for value in move]
     keys = [key for key, _amount in ordered]
-    sql = _statement(len(ordered), within_caps, connection.vendor)
+    sql = _statement(len(ordered), within_caps, vendor())
     return execute(sql, [*amounts, *keys, *(amounts if within_caps else keys)]).count
 
 
 @functools.cache
-def _statement(count: int, within_caps: bool, vendor: str) -> str:
+def _statement(count: int, within_caps: bool, database: str) -> str:
     """By hand, for the ORM takes a millisecond to make it and every text that is spoken asks for it three times.
 
     Two that move the same meters lock them in one order, or each would wait for the other for ever.
@@ -176,7 +176,7 @@ def _statement(count: int, within_caps: bool, vendor: str) -> str:
     quote = connection.ops.quote_name
     table, key, used, cap = (quote(name) for name in (Meter._meta.db_table, "key", "used", "cap"))
     # PostgreSQL does not guess it from the sum.
-    number = "%s" if vendor == "sqlite" else "%s::bigint"
+    number = "%s" if database == "sqlite" else "%s::bigint"
     amount = f"CASE {key} {f'WHEN %s THEN {number} ' * count}END"
     named = f"{key} IN ({', '.join(['%s'] * count)})"
     which = named

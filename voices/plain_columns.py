@@ -45,15 +45,19 @@ class Column:
         self.attname: str = field.attname
         self._field = field
         self._connection = connection
-        self._plain = frozenset({NoneType, _TAKEN_AS_THEY_ARE.get(type(itself), NoneType)})
+        self.plain = frozenset({NoneType, _TAKEN_AS_THEY_ARE.get(type(itself), NoneType)})
         self._short = _SHORT_WAYS.get((type(itself), connection.vendor == "sqlite"), {})
+        if getattr(itself, "encoder", None) is not None:
+            self._short = {}
         self._changes_itself = type(field).pre_save is not models.Field.pre_save and getattr(field, "auto_now", True)
         # The name of a file that is stored already stays what it is.
-        self.plain_in_a_row = self._plain if not self._changes_itself else self._plain & {str}
+        self.plain_in_a_row = self.plain if not self._changes_itself else self.plain & {str}
 
     def prepared(self, value: Any) -> Any:
         """As the driver takes it."""
-        if type(value) in self._plain:
+        if isinstance(value, models.Choices):
+            value = value.value
+        if type(value) in self.plain:
             return value
         short = self._short.get(type(value))
         if short is not None and (ready := short(value)) is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -28,34 +28,50 @@ class Outcome:
     rows: Sequence[Sequence[Any]]
 
 
-def execute(sql: str, *sets: Sequence[Any]) -> Outcome:
-    """A statement as Django writes it, `%s` for each value; for each of these sets of values."""
+@functools.cache
+def vendor() -> str:
+    """`sqlite` or `postgresql`: a site has one database."""
+    return str(connections[ALIAS].vendor)
+
+
+def execute(sql: str, values: Sequence[Any] = (), *others: Sequence[Any]) -> Outcome:
+    """A statement as Django writes it, `%s` for each of the values; and the same with each of the others."""
+    sets = (values, *others)
     connection = connections[ALIAS]
     if connection.queries_logged or _is_watched(connection):
         return _watched(connection, sql, sets)
-    if connection.connection is None:
-        connection.ensure_connection()
+    # Refuses an event loop, too.
+    connection.ensure_connection()
     if connection.needs_rollback:
         connection.validate_no_broken_transaction()
     with connection.wrap_database_errors:
-        if connection.vendor == "sqlite":
+        if vendor() == "sqlite":
             return _by_sqlite(connection.connection, sql, sets)
-        return Outcome(*_line(connection).ask(sql, sets))
+        return Outcome(*_postgres().of(connection).ask(sql, sets))
 
 
-def execute_later(sql: str, *sets: Sequence[Any]) -> None:
+def execute_later(sql: str, values: Sequence[Any] = (), *others: Sequence[Any]) -> None:
     """The same where nobody asks for the outcome. Within `writing` it need not have been executed, nor refused, before the next
     statement or the end of the transaction: PostgreSQL is sent both at once."""
+    if vendor() == "sqlite" or not _is_left(connections[ALIAS], sql, (values, *others)):
+        execute(sql, values, *others)
+
+
+def _is_left(connection: Any, sql: str, sets: Sequence[Sequence[Any]]) -> bool:
+    line = _line(connection)
+    if not line.writing or connection.needs_rollback or connection.queries_logged or _is_watched(connection):
+        return False
+    with connection.wrap_database_errors:
+        line.leave(sql, sets)
+    if _before_others not in connection.execute_wrappers:
+        connection.execute_wrappers.append(_before_others)
+    return True
+
+
+def may_have_died() -> bool:
+    """Whether the server has said something unasked, as it does when it closes a connection, or that is closed already."""
     connection = connections[ALIAS]
-    if connection.vendor != "sqlite" and not (connection.queries_logged or connection.needs_rollback):
-        line = _line(connection)
-        if line.writing and not _is_watched(connection):
-            with connection.wrap_database_errors:
-                line.leave(sql, sets)
-            if _before_others not in connection.execute_wrappers:
-                connection.execute_wrappers.append(_before_others)
-            return
-    execute(sql, *sets)
+    return vendor() != "sqlite" and connection.connection is not None and not _line(connection).is_quiet
 
 
 @contextmanager
@@ -66,15 +82,25 @@ def writing(*, savepoint: bool = True) -> Iterator[None]:
     again after 1, 2, 5, 10 ms, and so on, and whoever comes in between goes first.
     """
     connection = connections[ALIAS]
-    if connection.vendor != "sqlite":
-        with transaction.atomic(savepoint=savepoint), _gathering(connection):
+    has_one_writer = vendor() == "sqlite"
+    turn = _THE_WRITER if has_one_writer and not connection.in_atomic_block else nullcontext()
+    part = transaction.atomic() if savepoint or not connection.in_atomic_block else _as_one_with_the_rest(connection)
+    with turn, part:
+        if has_one_writer:
             yield
-    elif connection.in_atomic_block:
-        with transaction.atomic(savepoint=savepoint):
-            yield
-    else:
-        with _THE_WRITER, transaction.atomic():
-            yield
+        else:
+            with _gathering(connection):
+                yield
+
+
+@contextmanager
+def _as_one_with_the_rest(connection: Any) -> Iterator[None]:
+    """As `atomic(savepoint=False)` within another transaction."""
+    try:
+        yield
+    except BaseException:
+        connection.needs_rollback = True
+        raise
 
 
 @contextmanager
@@ -109,7 +135,8 @@ def _before_others(execute: Any, sql: Any, params: Any, many: bool, context: Any
 
 
 def _is_watched(connection: Any) -> bool:
-    return any(each is not _before_others for each in connection.execute_wrappers)
+    wrappers = connection.execute_wrappers
+    return bool(wrappers) and any(each is not _before_others for each in wrappers)
 
 
 def _watched(connection: Any, sql: str, sets: Sequence[Sequence[Any]]) -> Outcome:
@@ -130,8 +157,7 @@ def _cursor(connection: Any) -> Any:
 
 
 def _line(connection: Any) -> Any:
-    if connection.connection is None:
-        connection.ensure_connection()
+    connection.ensure_connection()
     return _postgres().of(connection)
 
 

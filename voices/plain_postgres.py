@@ -65,6 +65,11 @@ class Line:
     def forget(self) -> None:
         self.waiting = []
 
+    @property
+    def is_quiet(self) -> bool:
+        """Open, and nothing has come on it that nobody has asked for. No round trip."""
+        return self._pgconn.status == ConnStatus.OK and not self._has_come()
+
     def _dumped(self, values: Values) -> Values:
         # Text without a type: the statement knows which it needs, and then one is prepared whatever the sizes of numbers.
         return self._values.dump_sequence(values, [PyFormat.TEXT] * len(values))
@@ -92,9 +97,11 @@ class Line:
                 sent.append("")
             pgconn.pipeline_sync()
             results = self._answers()
-        finally:
-            if pgconn.status == ConnStatus.OK:
-                pgconn.exit_pipeline_mode()
+        except BaseException:
+            # Answers may still be to come, and nobody would know whose they are.
+            self.connection.close()
+            raise
+        pgconn.exit_pipeline_mode()
         failed = next((each for each in results if each.status not in _WELL), None)
         for sql, result in zip(sent, results, strict=False):
             if sql and result.status == ExecStatus.COMMAND_OK:
@@ -108,7 +115,8 @@ class Line:
 
     def _answers(self) -> list[PGresult]:
         """Of all that was sent, up to the end of it. Raises psycopg.OperationalError when the connection dies."""
-        pgconn, answers = self._pgconn, []
+        pgconn = self._pgconn
+        answers: list[PGresult] = []
         while pgconn.flush():
             self._wait(select.POLLIN | select.POLLOUT)
             pgconn.consume_input()
@@ -125,6 +133,10 @@ class Line:
             if result.status == ExecStatus.PIPELINE_SYNC:
                 return answers
             answers.append(result)
+
+    def _has_come(self) -> bool:
+        self._socket.register(self._pgconn.socket, select.POLLIN)
+        return bool(self._socket.poll(0))
 
     def _wait(self, for_what: int) -> None:
         self._socket.register(self._pgconn.socket, for_what)

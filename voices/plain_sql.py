@@ -8,6 +8,7 @@ fields (`plain_columns`, `plain_rows`), by the driver's own hand (`plain_driver`
 from __future__ import annotations
 
 import functools
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
@@ -15,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from django.db import connections, models
 
 from voices.plain_columns import ALIAS, Column, columns
-from voices.plain_driver import execute, execute_later
+from voices.plain_driver import execute, execute_later, vendor
 from voices.plain_rows import Shape
 
 M = TypeVar("M", bound=models.Model)
@@ -32,10 +33,9 @@ class Lookup(Generic[M]):
         self._compiled: dict[str, tuple[str, list[Any], Shape[M]]] = {}
 
     def __call__(self, *values: Any) -> list[M]:
-        vendor = connections[ALIAS].vendor
-        if vendor not in self._compiled:
-            self._compiled[vendor] = self._compile()
-        sql, places, shape = self._compiled[vendor]
+        if vendor() not in self._compiled:
+            self._compiled[vendor()] = self._compile()
+        sql, places, shape = self._compiled[vendor()]
         parameters = [values[place] if isinstance(place, int) else place.value for place in places]
         return list(shape.instances(execute(sql, parameters).rows))
 
@@ -62,8 +62,7 @@ def _prepared(stand_in: Any) -> tuple[Any, ...]:
 
 def value_of(given: Any) -> Any:
     """A UUID as this database takes it; everything else as it is."""
-    has_uuid = connections[ALIAS].features.has_native_uuid_field
-    return given.hex if hasattr(given, "hex") and hasattr(given, "bytes_le") and not has_uuid else given
+    return given.hex if isinstance(given, uuid.UUID) and vendor() == "sqlite" else given
 
 
 Change = tuple[Mapping[str, Any], Mapping[str, Any]]
@@ -81,11 +80,13 @@ def update_later(model: type[models.Model], *changes: Change) -> None:
 
 
 def _updating(model: type[models.Model], changes: Sequence[Change]) -> tuple[Any, ...]:
-    vendor = connections[ALIAS].vendor
     where, values = changes[0]
-    sql, written = _update_sql(model, tuple(where), tuple(values), vendor)
+    sql, written = _update_sql(model, tuple(where), tuple(values), vendor())
     sets = [
-        [column.prepared(value) for column, value in zip(written, (*values.values(), *where.values()), strict=True)]
+        [
+            value if type(value) in column.plain else column.prepared(value)
+            for column, value in zip(written, (*values.values(), *where.values()), strict=True)
+        ]
         for where, values in changes
     ]
     return sql, *sets
@@ -102,7 +103,7 @@ def insert_unless_there(*rows: models.Model, unique: str) -> int:
 
 
 def _inserting(rows: Sequence[models.Model], *, unless_there: str) -> tuple[Any, ...]:
-    sql, written, values_of = _insert_sql(type(rows[0]), connections[ALIAS].vendor, unless_there)
+    sql, written, values_of = _insert_sql(type(rows[0]), vendor(), unless_there)
     sets = [
         [
             value if type(value) in column.plain_in_a_row else column.of(row, value)

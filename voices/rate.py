@@ -19,7 +19,7 @@ from django.db import connection
 
 from voices.errors import Busy
 from voices.models import ProviderAccount, RateBucket
-from voices.plain_driver import execute
+from voices.plain_driver import execute, vendor
 
 LONGEST_WAIT_IN_PLACE = 2.0
 LATE = 0.05
@@ -119,10 +119,6 @@ def _row(sql: str, values: Sequence[float | str]) -> Sequence[float] | None:
     return next(iter(execute(_written(sql), values).rows), None)
 
 
-def _written(sql: str) -> str:
-    return _in_the_words_of(connection.vendor, sql)
-
-
 @functools.cache
-def _in_the_words_of(vendor: str, sql: str) -> str:
-    return sql.format(now=_NOW[vendor], late=LATE)
+def _written(sql: str) -> str:
+    return sql.format(now=_NOW[vendor()], late=LATE)

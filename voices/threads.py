@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from django.db import InterfaceError, OperationalError, connections
 
 from voices.errors import Busy
+from voices.plain_driver import execute, may_have_died
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -144,11 +145,6 @@ def on_a_living_connection(call: Callable[[], T]) -> T:
 
 
 def check_connection() -> None:
-    """As `on_a_living_connection`, for calls that begin by writing: a question that costs nothing goes first."""
-    if connections["default"].vendor != "sqlite":
-        on_a_living_connection(_ask_for_nothing)
-
-
-def _ask_for_nothing() -> None:
-    with connections["default"].cursor() as cursor:
-        cursor.execute("SELECT 1")
+    """As `on_a_living_connection`, for calls that begin by writing: a question goes first where the connection may have died."""
+    if may_have_died():
+        on_a_living_connection(partial(execute, "SELECT 1"))
