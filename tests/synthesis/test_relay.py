@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -164,6 +165,32 @@ def test_who_speaks_http_1_0_gets_the_whole_at_once(portal: Portal, token: str, 
     head, _, audio = got.partition(b"\r\n\r\n")
     assert f"content-length: {len(audio)}".encode() in head
     assert the_job(portal).audio_bytes == len(audio)
+
+
+def test_the_head_of_an_answer_leaves_with_its_first_sound(portal: Portal, token: str, ready_voice: VoiceClone) -> None:
+    body = json.dumps({"voice": str(ready_voice.pk), "text": WEATHER, "format": "pcm"}).encode()
+    with closing(portal.connect()) as sock:
+        sock.sendall(request(SPEECH, token, body))
+        head, _, sound = sock.recv(1 << 20).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert len(sound) > 100
+        # Nobody is left waiting for the rest.
+        while not sound.endswith(b"\r\n0\r\n\r\n"):
+            sound += sock.recv(1 << 20)
+    portal.until_quiet()
+
+
+def test_who_asks_first_whether_to_send_is_told_so_before_anything_else(
+    portal: Portal, token: str, ready_voice: VoiceClone
+) -> None:
+    body = json.dumps({"voice": str(ready_voice.pk), "text": WEATHER}).encode()
+    with closing(portal.connect()) as sock:
+        head = request(SPEECH, token, body).removesuffix(body)
+        sock.sendall(head.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+        assert sock.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(body)
+        assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+    portal.until_quiet()
 
 
 # --- refused ---------------------------------------------------------------------------------------------------------
