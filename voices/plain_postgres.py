@@ -42,25 +42,29 @@ class Line:
 
     def ask(self, sql: str, sets: Sequence[Values]) -> tuple[int, Sequence[Values]]:
         """How many rows were met, and what was given back, when all that waits and this has been executed. Raises psycopg.Error."""
-        own = [(sql, self._dumped(values)) for values in sets]
-        before, self.waiting = self.waiting, []
-        results = self._sent([*before, *own])[len(before) :]
-        rows: list[Values] = []
-        for result in results:
-            if result.status == ExecStatus.TUPLES_OK:
-                self._values.set_pgresult(result)
-                rows += self._values.load_rows(0, result.ntuples, tuple)
-        return sum(result.command_tuples or 0 for result in results), rows
+        # psycopg's own lock: a connection may be shared, and then its cursors wait for one another by it.
+        with self.connection.lock:
+            own = [(sql, self._dumped(values)) for values in sets]
+            before, self.waiting = self.waiting, []
+            results = self._sent([*before, *own])[len(before) :]
+            rows: list[Values] = []
+            for result in results:
+                if result.status == ExecStatus.TUPLES_OK:
+                    self._values.set_pgresult(result)
+                    rows += self._values.load_rows(0, result.ntuples, tuple)
+            return sum(result.command_tuples or 0 for result in results), rows
 
     def leave(self, sql: str, sets: Sequence[Values]) -> None:
         """For the next call, whatever it is."""
-        self.waiting += [(sql, self._dumped(values)) for values in sets]
+        with self.connection.lock:
+            self.waiting += [(sql, self._dumped(values)) for values in sets]
 
     def catch_up(self) -> None:
         """Execute what waits. Raises psycopg.Error."""
         if self.waiting:
-            before, self.waiting = self.waiting, []
-            self._sent(before)
+            with self.connection.lock:
+                before, self.waiting = self.waiting, []
+                self._sent(before)
 
     def forget(self) -> None:
         self.waiting = []
