@@ -43,9 +43,9 @@ logger = logging.getLogger(__name__)
 
 TOGETHER = 32
 """Jobs that are settled in one transaction at most: none of them waits for the audio of more than these to be stored."""
-GATHER, MOST_GATHER = 0.0004, 0.03
-"""Seconds that a settlement waits for others, for each that speaks meanwhile, and at most: only the end of a transfer comes later,
-and its sound is there. Who speaks alone waits for nobody."""
+FEW, GATHER, MOST_GATHER = 64, 0.0004, 0.03
+"""A settlement waits for others GATHER seconds for each that speaks beyond a FEW, and at most so long. It spares a fifth of the CPU;
+but who ends together asks again together, and is let in one behind the other: 13 ms instead of 8 to the first sound of 64."""
 IN_MEMORY = 256 * 1024
 """Bytes of one stream's audio that are kept in memory before they are written to the spool."""
 PATIENCE_BETWEEN_PIECES = 20.0
@@ -188,7 +188,7 @@ class Relay:
         await asyncio.shield(settled)
 
     def _while_others_end(self) -> float:
-        return min(MOST_GATHER, GATHER * len(self.speaking))
+        return min(MOST_GATHER, GATHER * max(0, len(self.speaking) - FEW))
 
     def later(self, books: Callable[[], None], *, behind: asyncio.Future[None] | None = None) -> None:
         """Close somebody's books in a thread, behind whatever they are waiting for, and what is still being written."""
