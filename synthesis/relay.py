@@ -44,8 +44,8 @@ logger = logging.getLogger(__name__)
 TOGETHER = 32
 """Jobs that are settled in one transaction at most: none of them waits for the audio of more than these to be stored."""
 FEW, GATHER, MOST_GATHER = 64, 0.0004, 0.03
-"""A settlement waits for others GATHER seconds for each that speaks beyond a FEW, and at most so long. It spares a fifth of the CPU;
-but who ends together asks again together, and is let in one behind the other: 13 ms instead of 8 to the first sound of 64."""
+"""A settlement waits for others GATHER seconds for each that speaks beyond a FEW, and at most so long. It spares a fifth of the
+CPU; but who ends together asks again together, and is let in one behind the other: 13 ms instead of 8 to the first sound of 64."""
 IN_MEMORY = 256 * 1024
 """Bytes of one stream's audio that are kept in memory before they are written to the spool."""
 PATIENCE_BETWEEN_PIECES = 20.0

@@ -105,8 +105,9 @@ class Asking:
 
 
 Admission = Together[Asking, Admitted | Candidate]
-MOST_TOGETHER = 16
-"""Who come at the same time are let in by one visit to the database; beyond so many by the next."""
+MOST_TOGETHER = 32
+"""Who come at the same time are let in by one visit to the database; beyond so many by the next, for the first of a rush need not
+wait for the last."""
 
 
 def admit_together(asking: Sequence[Asking]) -> list[Admitted | Candidate | Exception]:
