@@ -2,8 +2,8 @@
 
 In one run, against one paced upstream (upstream.py): a raw client straight to it, the provider's SDK straight to it (a connection
 for each call, and its pool), the portal's web process with a real token check, hold and job row, and a relay that only relays
-(bare.py), which says how fast this machine is now. Every answer is compared to the byte with what the upstream sent. DATABASE_URL
-chooses the database; without it a fresh SQLite file.
+(bare.py), which says how fast this machine is now, without and with one look-up and one insert by the ORM. Every answer is
+compared to the byte with what the upstream sent. DATABASE_URL chooses the database; without it a fresh SQLite file.
 """
 
 from __future__ import annotations
@@ -159,12 +159,13 @@ def web_process(first: Portal) -> Iterator[Portal]:
 
 
 @contextmanager
-def bare_relay(beside: Portal, upstream_port: int) -> Iterator[Portal]:
+def bare_relay(beside: Portal, upstream_port: int, *more: str) -> Iterator[Portal]:
     """Asked as the portal is (bare.py)."""
     port = free_port()
-    log = Path(beside.environment["DATA_DIR"]) / "bare.log"
-    arguments = (str(port), str(upstream_port))
-    with running("tests.benchmarks.bare", *arguments, environment=beside.environment, log=log) as pid:
+    environment = {**beside.environment, "DJANGO_SETTINGS_MODULE": "voiceclone_site.settings"}
+    log = Path(environment["DATA_DIR"]) / f"bare{'-'.join(more)}.log"
+    arguments = (str(port), str(upstream_port), *more)
+    with running("tests.benchmarks.bare", *arguments, environment=environment, log=log) as pid:
         listening(port)
         yield dataclasses.replace(beside, port=port, pid=pid)
 
@@ -282,32 +283,34 @@ def row(name: str, ours: Figures, raw: Figures) -> str:
     )
 
 
-async def measure(where: Portal, bare: Portal, upstream_port: int, *, short: bool, levels: Sequence[int]) -> None:
-    print(
-        "times in ms; cpu: seconds of the web process for 1000 requests; bare: a relay that only relays, on this machine, now"
-    )
+async def measure(
+    where: Portal, bare: Portal, with_rows: Portal, upstream_port: int, *, short: bool, levels: Sequence[int]
+) -> None:
+    print("times in ms; cpu: seconds of the web process for 1000 requests, on this machine, now")
+    print("bare: a relay that only relays; rows: and for each request looks one row up by the ORM and writes one")
+    relays = (("  bare", bare), ("  rows", with_rows))
     print(f"{'':<14}{'n':>6}{'err':>5}{'raw':>9}{'portal':>9}{'added':>9}{'p95':>9}{'p95-p95':>9}{'cpu':>9}")
-    for each_of_both in (where, bare):  # to warm everything up, at both ends
-        async with portal_clients(4, each_of_both) as clients:
+    for each_of_all in (where, bare, with_rows):  # to warm everything up, at both ends
+        async with portal_clients(4, each_of_all) as clients:
             await closed_loop(clients, each=2)
     idle = memory_of(where.pid)
     for level in levels:
         each = min(24, max(2, (128 if short else 512) // level))
         async with raw_clients(level, upstream_port) as clients:
             raw = await closed_loop(clients, each=each)
-        for name, relay in ((f"at {level}", where), ("  bare", bare)):
+        for name, relay in ((f"at {level}", where), *relays):
             async with portal_clients(level, relay) as clients:
                 print(row(name, await closed_loop(clients, each=each, pid=relay.pid), raw), flush=True)
     for _round in range(1 if short else 3):
         async with raw_clients(64, upstream_port) as clients:
             raw = await burst(clients)
-        for name, relay in (("burst of 64", where), ("  bare", bare)):
+        for name, relay in (("burst of 64", where), *relays):
             async with portal_clients(64, relay) as clients:
                 print(row(name, await burst(clients, pid=relay.pid), raw), flush=True)
     each = 20 if short else 100
     async with raw_clients(16, upstream_port) as clients:
         raw = await closed_loop(clients, each=each, tiny=True)
-    for name, relay in (("tiny, 16", where), ("  bare", bare)):
+    for name, relay in (("tiny, 16", where), *relays):
         async with portal_clients(16, relay) as clients:
             print(row(name, await closed_loop(clients, each=each, tiny=True, pid=relay.pid), raw), flush=True)
     print(f"memory of the web process: {idle:.0f} MB when warm, {memory_of(where.pid):.0f} MB at the end")
@@ -327,8 +330,8 @@ def main() -> None:
         with running("tests.benchmarks.upstream", str(port), environment=environment, log=log):
             listening(port)
             address = f"ws://127.0.0.1:{port}/"
-            with portal(address) as where, bare_relay(where, port) as bare:
-                uvloop.run(measure(where, bare, port, short=options.short, levels=levels))
+            with portal(address) as where, bare_relay(where, port) as bare, bare_relay(where, port, "--rows") as rows:
+                uvloop.run(measure(where, bare, rows, port, short=options.short, levels=levels))
                 if not options.no_sdk:
                     point_the_sdk_at(address)
                     ours = uvloop.run(_at_eight(where))
