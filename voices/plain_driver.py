@@ -84,23 +84,12 @@ def writing(*, savepoint: bool = True) -> Iterator[None]:
     connection = connections[ALIAS]
     has_one_writer = vendor() == "sqlite"
     turn = _THE_WRITER if has_one_writer and not connection.in_atomic_block else nullcontext()
-    part = transaction.atomic() if savepoint or not connection.in_atomic_block else _as_one_with_the_rest(connection)
-    with turn, part:
+    with turn, transaction.atomic(savepoint=savepoint):
         if has_one_writer:
             yield
         else:
             with _gathering(connection):
                 yield
-
-
-@contextmanager
-def _as_one_with_the_rest(connection: Any) -> Iterator[None]:
-    """As `atomic(savepoint=False)` within another transaction."""
-    try:
-        yield
-    except BaseException:
-        connection.needs_rollback = True
-        raise
 
 
 @contextmanager
