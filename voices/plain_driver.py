@@ -138,7 +138,7 @@ def _watched(connection: Any, sql: str, sets: Sequence[Sequence[Any]]) -> Outcom
 
 
 def _cursor(connection: Any) -> Any:
-    if connection.vendor == "sqlite":
+    if vendor() == "sqlite":
         return connection.cursor()
     connection.ensure_connection()
     opened = import_module("psycopg").Cursor(connection.connection)

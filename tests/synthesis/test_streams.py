@@ -74,7 +74,8 @@ def before(portal: Portal, ask: Ask, clockwork: Clockwork) -> Census:
     def nobody_is_there() -> bool:
         # Of the very moment that is compared with later: every few seconds another connection is opened ahead.
         found.append(portal.census())
-        return found[-1].sockets == 0 and not portal.listeners and clockwork.connections == portal.front.relay.pool.idle
+        kept = portal.front.relay.pool.idle
+        return found[-1].sockets == 0 and not portal.listeners and clockwork.connections == kept >= 1
 
     eventually(nobody_is_there, what="nobody there but what is kept warm", every=0.005)
     return found[-1]

@@ -118,7 +118,7 @@ def test_whoever_looks_on_sees_each_statement(ready_voice: VoiceClone) -> None:
     assert [sql.split(" ", 1)[0] for sql in told] == ["INSERT", "SELECT"]
 
 
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite takes it")
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite keeps a NUL within a text, and what is behind it")
 def test_a_text_is_never_cut_short(ready_voice: VoiceClone) -> None:
     with pytest.raises((DataError, ValueError)), transaction.atomic():
         plain_sql.update(VoiceClone, ({"id": ready_voice.pk}, {"name": "cut\0short"}))
